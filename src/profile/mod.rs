@@ -1,0 +1,501 @@
+//! What to build: every field valid, defaults filled in, for one architecture.
+//!
+//! A [`Profile`] is made only by [`load`], from one TOML file and the templates that it
+//! extends; all mistakes of all files come back at once.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use crate::arch::Arch;
+use crate::digest::Digest;
+use crate::path::RootPath;
+use crate::size::Size;
+
+/// A resolved profile.
+#[derive(Debug, Clone)]
+pub struct Profile {
+    /// The file that was loaded.
+    pub path: PathBuf,
+    /// Name, version, architecture.
+    pub image: Image,
+    /// Package archives by name.
+    pub sources: BTreeMap<String, Source>,
+    /// The kernel and its settings.
+    pub kernel: Kernel,
+    /// The packages of the root.
+    pub userland: Userland,
+    /// containerd.
+    pub containerd: Component,
+    /// runc, where containerd's packages do not bring it.
+    pub runc: Option<Program>,
+    /// The CNI plugins, where wanted.
+    pub cni: Option<Program>,
+    /// The kubelet.
+    pub kubelet: Component,
+    /// Whether the kubelet joins a cluster or runs the image's static pods only.
+    pub cluster: Cluster,
+    /// Further programs (crictl ...), by name.
+    pub programs: BTreeMap<String, Program>,
+    /// Container images that are there from the start.
+    pub preload: Vec<Preload>,
+    /// Static pods, sealed in the root.
+    pub pods: Vec<Pod>,
+    /// Accounts beyond those of packages.
+    pub users: Vec<User>,
+    /// Units of the profile and the state of any unit.
+    pub units: Vec<Unit>,
+    /// Files, links, folders, modes, removals, in the order in which they are applied.
+    pub edits: Vec<Edit>,
+    /// The network.
+    pub network: Network,
+    /// The journal's bound on disk.
+    pub journal: Size,
+    /// The writable layout.
+    pub var: Var,
+    /// What else may be written, and for how long.
+    pub writable: BTreeMap<RootPath, Writable>,
+    /// Sizes of the partitions.
+    pub layout: Layout,
+    /// How the root is packed.
+    pub pack: Pack,
+    /// What is emitted.
+    pub outputs: Vec<Output>,
+    /// Rules that the tree must keep.
+    pub posture: Posture,
+    /// Checks and defaults that the profile gives up, by id.
+    pub waivers: BTreeMap<String, Waiver>,
+}
+
+/// `[image]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Image {
+    /// IMAGE_ID: letters, digits, `-` and `.`; at most 64 bytes; no `_`, which separates it from the version.
+    pub id: String,
+    /// IMAGE_VERSION: letters, digits, `.`, `-`, `~`, `^`, `+`.
+    pub version: String,
+    /// The target.
+    pub arch: Arch,
+}
+
+impl Image {
+    /// `<id>_<version>`: the name of UKI, partitions and files.
+    pub fn name(&self) -> String {
+        format!("{}_{}", self.id, self.version)
+    }
+}
+
+/// `[source.NAME]`: an archive of packages, tagged by its kind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// A signed Debian archive.
+    Apt(Apt),
+}
+
+/// `[source.NAME.apt]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Apt {
+    /// Suites, all of one distribution: `trixie`, `trixie-updates`, `trixie-security`.
+    pub suites: Vec<String>,
+    /// Components; `main` by default.
+    pub components: Vec<String>,
+    /// Who must have signed.
+    pub keyring: Keyring,
+    /// Where; by default what the host's own apt configuration names.
+    pub mirror: Option<String>,
+}
+
+/// Keys that an archive's signatures are checked against.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Keyring {
+    /// Debian's, built in.
+    Debian,
+    /// A file, armored or binary.
+    File(PathBuf),
+}
+
+/// A package by name, and the source that it comes from.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Package {
+    /// Name.
+    pub name: String,
+    /// A key of [`Profile::sources`].
+    pub from: String,
+}
+
+/// `[kernel]`
+#[derive(Debug, Clone)]
+pub struct Kernel {
+    /// The package of the kernel.
+    pub package: Package,
+    /// Words of the command line besides those that the tool sets (roothash, consoles are words here).
+    pub cmdline: Vec<String>,
+    /// Modules loaded at start, beyond what containerd and the kubelet need.
+    pub modules: Vec<String>,
+    /// Kernel settings, the defaults of `node.md`'s table with the profile's own over them.
+    pub sysctl: BTreeMap<String, String>,
+    /// Globs of modules (`drivers/gpu/**`) that are left out of the root, below `kernel/`.
+    pub exclude: Vec<String>,
+}
+
+/// `[userland]`
+#[derive(Debug, Clone)]
+pub struct Userland {
+    /// What was asked for.
+    pub packages: Vec<Package>,
+    /// Globs of paths that are left out of the tree (`/usr/share/doc/**/changelog*`).
+    pub exclude: Vec<String>,
+    /// Dependencies that are left out, each with the reason; a name, or `name < dependant`.
+    pub without: BTreeMap<String, String>,
+    /// Maintainer scripts that no step covers, acknowledged with a reason.
+    pub scripts: Vec<Acknowledgement>,
+}
+
+/// A maintainer script that the profile takes responsibility for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Acknowledgement {
+    /// The package.
+    pub package: String,
+    /// `preinst`, `postinst` or `triggers`.
+    pub script: String,
+    /// Digest of what is left of the script in its normal form; a changed script asks again.
+    pub sha256: Digest,
+    /// Why it may be passed over.
+    pub reason: String,
+}
+
+/// Where a program comes from.
+#[derive(Debug, Clone)]
+pub enum Origin {
+    /// Packages, installed into the root like those of the userland.
+    Apt(Vec<Package>),
+    /// One file from the network, by digest.
+    Url(Url),
+    /// One file beside the profile.
+    File(PathBuf),
+    /// A Go program, built from source.
+    Go(Go),
+}
+
+/// `url.ARCH = { url, sha256 }`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Url {
+    /// http or https.
+    pub url: String,
+    /// Of the whole file.
+    pub sha256: Digest,
+}
+
+/// `go = {...}`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Go {
+    /// The source package and its archive.
+    pub source: Package,
+    /// The package of the toolchain (`golang-1.19-go`) and its archive.
+    pub toolchain: Package,
+    /// The import path of the command.
+    pub package: String,
+    /// The import path at which the source tree lies (GOPATH mode): `k8s.io/kubernetes`.
+    pub root: String,
+    /// What the program says of itself: `v1.20.2`.
+    pub version: String,
+    /// `-X` values of the linker, besides.
+    pub define: BTreeMap<String, String>,
+}
+
+/// A program: where it comes from and where it goes.
+#[derive(Debug, Clone)]
+pub struct Program {
+    /// Where it comes from.
+    pub origin: Origin,
+    /// Its version, where the origin does not tell (url, file).
+    pub version: Option<String>,
+    /// For a single file: its path in the root.
+    pub path: RootPath,
+    /// For an archive (.tar, .tar.gz, .tar.xz, .tar.zst): which members (globs) go to which folder.
+    pub unpack: BTreeMap<String, RootPath>,
+}
+
+/// containerd or the kubelet: a program and its configuration.
+#[derive(Debug, Clone)]
+pub struct Component {
+    /// The program.
+    pub program: Program,
+    /// Merged over what the tool generates.
+    pub config: toml::Table,
+    /// Further flags of its command line.
+    pub args: Vec<String>,
+}
+
+/// `[cluster]`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cluster {
+    /// The kubelet waits for a bootstrap kubeconfig (a systemd credential) and joins.
+    Join,
+    /// No API server: the static pods only.
+    Standalone,
+}
+
+/// `[[preload]]`
+#[derive(Debug, Clone)]
+pub struct Preload {
+    /// The reference by which pods name it: `localhost/pause:1`.
+    pub name: String,
+    /// Where it comes from.
+    pub image: PreloadImage,
+}
+
+/// How a preloaded container image comes to be.
+#[derive(Debug, Clone)]
+pub enum PreloadImage {
+    /// An OCI archive beside the profile.
+    File(PathBuf),
+    /// An OCI archive from the network.
+    Url(Url),
+    /// Assembled by the tool.
+    Assemble {
+        /// Packages whose payload is unpacked, without dependencies.
+        packages: Vec<Package>,
+        /// Globs of paths to keep; all where empty.
+        include: Vec<String>,
+        /// Files and links laid over.
+        edits: Vec<Edit>,
+        /// Entry point.
+        entrypoint: Vec<String>,
+        /// Arguments.
+        cmd: Vec<String>,
+        /// `NAME=value`.
+        env: Vec<String>,
+        /// `uid[:gid]`.
+        user: Option<String>,
+    },
+}
+
+/// `[[pod]]`: a static pod as the kubelet takes it.
+#[derive(Debug, Clone)]
+pub struct Pod {
+    /// `metadata.name`; the file's name too.
+    pub name: String,
+    /// The whole manifest (apiVersion, kind, metadata, spec).
+    pub manifest: toml::Table,
+}
+
+/// `[[user]]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    /// Login name.
+    pub name: String,
+    /// User id.
+    pub uid: u32,
+    /// Group id of the group of the same name.
+    pub gid: u32,
+    /// Home; `/nonexistent` by default.
+    pub home: String,
+    /// Shell; `/usr/sbin/nologin` by default.
+    pub shell: String,
+    /// Other groups that it belongs to.
+    pub groups: Vec<String>,
+}
+
+/// `[[unit]]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unit {
+    /// `name.service`, or any other type.
+    pub name: String,
+    /// The text of the unit, where the profile brings it.
+    pub text: Option<String>,
+    /// Drop-ins by file name, `.conf` included.
+    pub dropins: BTreeMap<String, String>,
+    /// Enabled, disabled, masked, or as its package asks.
+    pub state: UnitState,
+}
+
+/// Whether a unit starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnitState {
+    /// As its package asks.
+    Default,
+    /// Its `[Install]` section is carried out.
+    Enabled,
+    /// No link to it is left, wherever it came from.
+    Disabled,
+    /// Linked to `/dev/null`.
+    Masked,
+}
+
+/// A change of the tree that the profile asks for.
+#[derive(Debug, Clone)]
+pub enum Edit {
+    /// `[[file]]`
+    File {
+        /// Where.
+        path: RootPath,
+        /// The bytes.
+        content: FileContent,
+        /// Permission bits.
+        mode: u16,
+        /// Owner and group by name or number.
+        owner: (String, String),
+    },
+    /// `[[directory]]`
+    Directory {
+        /// Where.
+        path: RootPath,
+        /// Permission bits.
+        mode: u16,
+        /// Owner and group by name or number.
+        owner: (String, String),
+    },
+    /// `[[link]]`
+    Link {
+        /// Where.
+        path: RootPath,
+        /// What it points to, literally.
+        target: String,
+    },
+    /// `[[mode]]`
+    Mode {
+        /// Which; must exist.
+        path: RootPath,
+        /// Permission bits, or as they are.
+        mode: Option<u16>,
+        /// Owner and group, or as they are.
+        owner: Option<(String, String)>,
+    },
+    /// `remove = ["GLOB"]`; a glob that matches nothing is an error.
+    Remove(String),
+}
+
+/// The bytes of a file of the profile.
+#[derive(Debug, Clone)]
+pub enum FileContent {
+    /// Written in the profile.
+    Text(String),
+    /// A file beside the profile.
+    File(PathBuf),
+    /// From the network, by digest.
+    Url(Url),
+}
+
+/// `[network]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Network {
+    /// Fixed host name; by default a credential's, DHCP's, or one made of the machine id.
+    pub hostname: Option<String>,
+    /// DHCP on every wired interface.
+    pub dhcp: bool,
+    /// NTP servers; the distribution's by default.
+    pub ntp: Vec<String>,
+}
+
+/// `[var]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Var {
+    /// At least; grows to the disk's end at first boot.
+    pub size: Size,
+    /// How it is encrypted.
+    pub encryption: Encryption,
+}
+
+/// `encryption.NAME = {}`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encryption {
+    /// Not at all.
+    None,
+}
+
+/// How long what is written survives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Writable {
+    /// Kept under /var.
+    Persistent,
+    /// On tmpfs; reset by each start.
+    Volatile,
+}
+
+/// `[layout]`: explicit sizes, since releases to come must fit disks in the field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layout {
+    /// Data partition of a slot.
+    pub slot: Size,
+    /// 1 or 2.
+    pub slots: u8,
+    /// The ESP; at least 260 MiB.
+    pub esp: Size,
+}
+
+/// `[pack]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pack {
+    /// zstd by default.
+    pub codec: Codec,
+    /// 15 by default, for codecs that have levels.
+    pub level: i32,
+    /// 4 KiB to 1 MiB, a power of two; 128 KiB by default.
+    pub block: Size,
+}
+
+/// Codecs of squashfs 4.0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Codec {
+    /// Zstandard.
+    Zstd,
+    /// xz.
+    Xz,
+    /// zlib.
+    Gzip,
+    /// LZ4.
+    Lz4,
+    /// Not compressed.
+    None,
+}
+
+/// `[[output]]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Output {
+    /// The format and its options.
+    pub format: Format,
+}
+
+/// `format.NAME = {}`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Format {
+    /// A raw disk.
+    Raw,
+}
+
+/// `[posture]`
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Posture {
+    /// What the tree must not hold.
+    pub forbid: Vec<Forbidden>,
+}
+
+/// What a tree may be forbidden to hold.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Forbidden {
+    /// A command interpreter.
+    Shell,
+    /// dpkg, apt and their like.
+    PackageManager,
+    /// A secure shell server.
+    Ssh,
+    /// A login prompt on any console.
+    Getty,
+    /// setuid or setgid files.
+    Setuid,
+    /// Files that anyone may write.
+    WorldWritable,
+}
+
+/// The one form in which a profile gives something up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiver {
+    /// Why.
+    pub reason: String,
+    /// The last day on which it holds, `YYYY-MM-DD`; judged against the lock's epoch.
+    pub until: Option<String>,
+}

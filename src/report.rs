@@ -1,0 +1,188 @@
+//! What a run tells while it works: stages, progress, warnings; for people, for machines, or not at all.
+//!
+//! Everything goes to standard error but the JSON lines, which are data and go to standard
+//! output. Bars appear on a terminal only; elsewhere a stage is one plain line when it ends.
+
+use std::io::{IsTerminal, Write};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::error::Error;
+use crate::size::human;
+
+/// How much a run says, and in what form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// For people: bars on a terminal, lines elsewhere.
+    Text,
+    /// For machines: one JSON object a line on standard output.
+    Json,
+    /// Warnings and errors only.
+    Quiet,
+}
+
+/// The run's voice; shared by all threads.
+pub struct Report {
+    mode: Mode,
+    color: bool,
+    verbose: u8,
+    bars: MultiProgress,
+    warnings: Mutex<Vec<String>>,
+}
+
+impl Report {
+    /// A voice; `color` as the user chose or the terminal allows.
+    pub fn new(mode: Mode, color: bool, verbose: u8) -> Self {
+        let target = match mode {
+            Mode::Text if std::io::stderr().is_terminal() => ProgressDrawTarget::stderr(),
+            _ => ProgressDrawTarget::hidden(),
+        };
+        Report { mode, color, verbose, bars: MultiProgress::with_draw_target(target), warnings: Mutex::default() }
+    }
+
+    /// Says nothing; for tests and library use.
+    pub fn silent() -> Self {
+        Report::new(Mode::Quiet, false, 0)
+    }
+
+    /// How it speaks.
+    pub fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// Begins a stage; `total` bytes, where they are known.
+    pub fn stage(&self, name: &'static str, total: Option<u64>) -> Stage<'_> {
+        let bar = self.bars.add(ProgressBar::new(total.unwrap_or(0)));
+        let template = match total {
+            Some(_) => "{prefix:9} {wide_bar} {bytes:>10}/{total_bytes:10} {bytes_per_sec:>12} {eta:>4} {msg}",
+            None => "{prefix:9} {spinner} {elapsed:>4} {msg}",
+        };
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style);
+        }
+        bar.set_prefix(name);
+        bar.enable_steady_tick(Duration::from_millis(200));
+        Stage { report: self, name, bar, start: Instant::now() }
+    }
+
+    /// A line for whoever asked with `-v`.
+    pub fn detail(&self, text: impl FnOnce() -> String) {
+        if self.verbose > 0 && self.mode != Mode::Json {
+            self.line(&text());
+        }
+    }
+
+    /// Something to know that stops nothing; also kept for the manifest.
+    pub fn warn(&self, text: impl Into<String>) {
+        let text = text.into();
+        if self.mode == Mode::Json {
+            self.json(&serde_json::json!({ "event": "warning", "message": text }));
+        } else {
+            self.line(&format!("{} {text}", self.paint("33", "warning:")));
+        }
+        if let Ok(mut warnings) = self.warnings.lock() {
+            warnings.push(text);
+        }
+    }
+
+    /// Every warning so far, in order.
+    pub fn warnings(&self) -> Vec<String> {
+        self.warnings.lock().map(|warnings| warnings.clone()).unwrap_or_default()
+    }
+
+    /// A line for people, unless quiet.
+    pub fn say(&self, text: &str) {
+        if self.mode == Mode::Text {
+            self.line(text);
+        }
+    }
+
+    /// One event for machines; nothing unless `--json`.
+    pub fn event(&self, value: &serde_json::Value) {
+        if self.mode == Mode::Json {
+            self.json(value);
+        }
+    }
+
+    /// The error that ends the run, with its hints; also under `--quiet`.
+    pub fn error(&self, error: &Error) {
+        if self.mode == Mode::Json {
+            self.json(&serde_json::json!({
+                "event": "error",
+                "kind": error.kind().name(),
+                "context": error.contexts().collect::<Vec<_>>(),
+                "message": error.message(),
+                "hints": error.hints(),
+            }));
+            return;
+        }
+        self.line(&format!("{} {error}", self.paint("31", "error:")));
+        for hint in error.hints() {
+            self.line(&format!("  {} {hint}", self.paint("36", "help:")));
+        }
+    }
+
+    fn paint(&self, code: &str, text: &str) -> String {
+        if self.color { format!("\x1b[1;{code}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+
+    fn line(&self, text: &str) {
+        // A closed standard error must not end the work.
+        self.bars.suspend(|| drop(writeln!(std::io::stderr(), "{text}")));
+    }
+
+    fn json(&self, value: &serde_json::Value) {
+        let mut line = value.to_string();
+        line.push('\n');
+        drop(std::io::stdout().lock().write_all(line.as_bytes()));
+    }
+}
+
+/// A stage under way; ends by [`Stage::done`].
+pub struct Stage<'a> {
+    report: &'a Report,
+    name: &'static str,
+    bar: ProgressBar,
+    start: Instant,
+}
+
+impl Stage<'_> {
+    /// `bytes` more are done.
+    pub fn advance(&self, bytes: u64) {
+        self.bar.inc(bytes);
+    }
+
+    /// The total became known or grew.
+    pub fn expect(&self, total: u64) {
+        self.bar.set_length(total);
+    }
+
+    /// What it is at now.
+    pub fn at(&self, what: impl Into<String>) {
+        self.bar.set_message(what.into());
+    }
+
+    /// The stage is over: `bytes` were handled; `cached` where nothing had to be done.
+    pub fn done(self, bytes: u64, cached: bool) {
+        self.bar.finish_and_clear();
+        let seconds = self.start.elapsed().as_secs_f64();
+        self.report.event(&serde_json::json!({
+            "event": "stage",
+            "stage": self.name,
+            "seconds": (seconds * 1000.0).round() / 1000.0,
+            "bytes": bytes,
+            "cached": cached,
+        }));
+        let cached = if cached { ", cached" } else { "" };
+        self.report.say(&format!("{:>9}  {}, {seconds:.1} s{cached}", self.name, human(bytes)));
+    }
+}
+
+/// A stage that failed leaves no bar behind.
+impl Drop for Stage<'_> {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}

@@ -1,0 +1,7 @@
+//! Where inputs come from: one folder or file a kind of source.
+//!
+//! Whatever the kind, what leaves this module is verified against the lock.
+
+mod package;
+
+pub use package::{Member, MemberKind, Package, ScriptKind};

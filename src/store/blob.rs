@@ -1,0 +1,120 @@
+//! One file of the store, whole or on the way there.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tempfile::NamedTempFile;
+
+use crate::digest::{Digest, Hashed};
+use crate::error::{Context, Error, Result};
+use crate::tree::Content;
+
+/// A whole file of the store.
+#[derive(Debug, Clone)]
+pub struct Blob {
+    path: Arc<Path>,
+    digest: Option<Digest>,
+    length: u64,
+}
+
+impl Blob {
+    pub(super) fn at(path: PathBuf, digest: Digest) -> Option<Self> {
+        let length = fs::metadata(&path).ok().filter(fs::Metadata::is_file)?.len();
+        Some(Blob { path: path.into(), digest: Some(digest), length })
+    }
+
+    pub(super) fn at_derived(path: &Path) -> Option<Self> {
+        let length = fs::metadata(path).ok().filter(fs::Metadata::is_file)?.len();
+        Some(Blob { path: path.into(), digest: None, length })
+    }
+
+    /// Where it lies.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Its sha256; of inputs always known, of derived values only when just made.
+    pub fn digest(&self) -> Option<Digest> {
+        self.digest
+    }
+
+    /// Bytes.
+    pub fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// The whole blob as a file's content.
+    pub fn content(&self) -> Content {
+        Content::range(self.path.clone(), 0, self.length, self.digest)
+    }
+
+    /// A range of it as a file's content.
+    pub fn range(&self, offset: u64, length: u64, digest: Option<Digest>) -> Result<Content> {
+        match offset.checked_add(length) {
+            Some(end) if end <= self.length => Ok(Content::range(self.path.clone(), offset, length, digest)),
+            _ => Err(Error::source(format!("a range ends past the end of `{}`", self.path.display()))),
+        }
+    }
+
+    /// Opens it for reading.
+    pub fn open(&self) -> Result<fs::File> {
+        fs::File::open(&self.path).context(|| format!("opening `{}`", self.path.display()))
+    }
+}
+
+/// A file that is not whole yet; gone when dropped.
+pub struct Pending {
+    file: Hashed<NamedTempFile>,
+}
+
+impl Pending {
+    pub(super) fn new(folder: &Path) -> Result<Self> {
+        let file = NamedTempFile::new_in(folder).context(|| format!("making a file in `{}`", folder.display()))?;
+        Ok(Pending { file: Hashed::new(file) })
+    }
+
+    /// The digest of what was written so far.
+    pub fn digest(&self) -> Digest {
+        self.file.running()
+    }
+
+    pub(super) fn keep_as(self, path: &Path, expected: Option<&Digest>) -> Result<Blob> {
+        let digest = self.digest();
+        if let Some(expected) = expected.filter(|expected| **expected != digest) {
+            return Err(Error::source(format!("its sha256 is {digest}, not {expected}")));
+        }
+        self.keep(path, Some(digest))
+    }
+
+    pub(super) fn keep_derived(self, path: &Path) -> Result<Blob> {
+        let digest = self.digest();
+        self.keep(path, Some(digest))
+    }
+
+    fn keep(self, path: &Path, digest: Option<Digest>) -> Result<Blob> {
+        let (file, _, length) = self.file.finish();
+        let doing = || format!("keeping `{}`", path.display());
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder).context(doing)?;
+        }
+        file.as_file().sync_all().context(doing)?;
+        // Read-only, so that nothing changes a blob by mistake; two builds may both rename: same bytes.
+        let mut permissions = file.as_file().metadata().context(doing)?.permissions();
+        std::os::unix::fs::PermissionsExt::set_mode(&mut permissions, 0o444);
+        file.as_file().set_permissions(permissions).context(doing)?;
+        file.persist(path).map_err(|error| error.error).context(doing)?;
+        Ok(Blob { path: path.into(), digest, length })
+    }
+}
+
+impl Write for Pending {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        self.file.write(buffer)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}

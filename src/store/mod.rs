@@ -1,0 +1,195 @@
+//! Bytes by digest, on disk, shared by many builds at once.
+//!
+//! ```text
+//! STORE/
+//!   blobs/ab/ab12…      inputs, named by their sha256; verified on the way in
+//!   derived/cd/cd34…    what was made of inputs, named by the digest of all that it depends on
+//!   tmp/                files that are not whole yet; a name here means nothing
+//! ```
+//!
+//! A file appears under its name only when it is whole (temp file, fsync, rename), so a
+//! build that is killed leaves at most litter in `tmp/`. The store only grows, but for `gc`.
+
+mod blob;
+
+pub use blob::{Blob, Pending};
+
+use std::fs;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use crate::digest::{Digest, Hasher};
+use crate::error::{Context, Error, Result};
+
+/// An open store.
+#[derive(Debug, Clone)]
+pub struct Store {
+    root: PathBuf,
+    reuse: bool,
+}
+
+/// What a derived value depends on, the version of the code that makes it included.
+#[derive(Clone)]
+pub struct Key(Hasher);
+
+impl Key {
+    /// A key for values of the kind `what`, made by code of `version`.
+    pub fn new(what: &str, version: u32) -> Self {
+        let mut hasher = Hasher::default();
+        hasher.field(what.as_bytes());
+        hasher.update(&version.to_le_bytes());
+        Key(hasher)
+    }
+
+    /// Adds something that the value depends on.
+    #[must_use]
+    pub fn with(mut self, field: impl AsRef<[u8]>) -> Self {
+        self.0.field(field.as_ref());
+        self
+    }
+
+    /// The key's digest.
+    pub fn digest(self) -> Digest {
+        self.0.finish()
+    }
+}
+
+impl Store {
+    /// Opens the store at `root`, making it where it is missing.
+    pub fn open(root: &Path) -> Result<Self> {
+        for name in ["blobs", "derived", "tmp"] {
+            let path = root.join(name);
+            fs::create_dir_all(&path).context(|| format!("making the store's folder `{}`", path.display()))?;
+        }
+        Ok(Store { root: root.to_owned(), reuse: true })
+    }
+
+    /// The same store, whose derived values are made anew (`--no-cache`); inputs are kept.
+    #[must_use]
+    pub fn without_derived(mut self) -> Self {
+        self.reuse = false;
+        self
+    }
+
+    /// Whether derived values of earlier builds may be used.
+    pub fn reuses(&self) -> bool {
+        self.reuse
+    }
+
+    /// `$XDG_CACHE_HOME/imagebuild`, else `$HOME/.cache/imagebuild`.
+    pub fn default_path() -> Result<PathBuf> {
+        let absolute = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+        let cache = absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache")));
+        cache.map(|cache| cache.join("imagebuild")).ok_or_else(|| {
+            Error::user("neither XDG_CACHE_HOME nor HOME names a folder").hint("say where the store is: --store DIR")
+        })
+    }
+
+    /// The store's folder.
+    pub fn path(&self) -> &Path {
+        &self.root
+    }
+
+    /// The input with this digest, if it is here.
+    pub fn blob(&self, digest: &Digest) -> Option<Blob> {
+        Blob::at(self.blob_path(digest), *digest)
+    }
+
+    /// Takes an input in: at most `limit` bytes of `reader`, refused unless they have the digest `expected`.
+    pub fn insert(&self, expected: &Digest, limit: u64, reader: impl Read) -> Result<Blob> {
+        if let Some(blob) = self.blob(expected) {
+            return Ok(blob);
+        }
+        let mut pending = self.pending()?;
+        let copied = io::copy(&mut reader.take(limit.saturating_add(1)), &mut pending)?;
+        if copied > limit {
+            return Err(Error::source(format!("the source sends more than the {limit} bytes that were promised")));
+        }
+        pending.keep_as(&self.blob_path(expected), Some(expected))
+    }
+
+    /// Takes bytes in whose digest is not known before (a file of the profile).
+    pub fn insert_new(&self, limit: u64, reader: impl Read) -> Result<Blob> {
+        let mut pending = self.pending()?;
+        let copied = io::copy(&mut reader.take(limit.saturating_add(1)), &mut pending)?;
+        if copied > limit {
+            return Err(Error::source(format!("more than {limit} bytes")));
+        }
+        let digest = pending.digest();
+        match self.blob(&digest) {
+            Some(blob) => Ok(blob),
+            None => pending.keep_as(&self.blob_path(&digest), None),
+        }
+    }
+
+    /// The derived value of `key`; `make` writes it where it is missing. The flag says that it was there.
+    pub fn derived(&self, key: Key, make: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<(Blob, bool)> {
+        let path = self.derived_path(&key.digest());
+        if let Some(blob) = self.reuse.then(|| Blob::at_derived(&path)).flatten() {
+            return Ok((blob, true));
+        }
+        let mut pending = self.pending()?;
+        make(&mut pending)?;
+        Ok((pending.keep_derived(&path)?, false))
+    }
+
+    /// A file that is not whole yet, in `tmp/`.
+    pub fn pending(&self) -> Result<Pending> {
+        Pending::new(&self.root.join("tmp"))
+    }
+
+    fn blob_path(&self, digest: &Digest) -> PathBuf {
+        let name = digest.to_string();
+        self.root.join("blobs").join(&name[..2]).join(name)
+    }
+
+    fn derived_path(&self, key: &Digest) -> PathBuf {
+        let name = key.to_string();
+        self.root.join("derived").join(&name[..2]).join(name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn store() -> (tempfile::TempDir, Store) {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        (dir, store)
+    }
+
+    #[test]
+    fn a_wrong_byte_never_gets_in() {
+        let (_dir, store) = store();
+        let digest = Digest::of(b"right");
+        assert!(store.insert(&digest, 10, &b"wrong"[..]).is_err());
+        assert!(store.insert(&digest, 4, &b"right"[..]).is_err());
+        assert!(store.blob(&digest).is_none());
+        let blob = store.insert(&digest, 5, &b"right"[..]).unwrap();
+        assert_eq!(fs::read(blob.path()).unwrap(), b"right");
+        assert_eq!(store.blob(&digest).unwrap().length(), 5);
+        assert_eq!(fs::read_dir(store.path().join("tmp")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_derived_value_is_made_once_and_a_failed_one_not_kept() {
+        let (_dir, store) = store();
+        let key = || Key::new("test", 1).with("a");
+        assert!(store.derived(key(), |_| Err(Error::system("no"))).is_err());
+        let (_, cached) = store.derived(key(), |out| Ok(out.write_all(b"x")?)).unwrap();
+        assert!(!cached);
+        let (blob, cached) = store.derived(key(), |_| Err(Error::bug("asked again"))).unwrap();
+        assert!(cached);
+        assert_eq!(fs::read(blob.path()).unwrap(), b"x");
+        let (_, cached) = store.without_derived().derived(key(), |out| Ok(out.write_all(b"x")?)).unwrap();
+        assert!(!cached);
+    }
+
+    #[test]
+    fn fields_of_a_key_do_not_run_together() {
+        let one = Key::new("k", 1).with("ab").with("c").digest();
+        assert_ne!(one, Key::new("k", 1).with("a").with("bc").digest());
+        assert_ne!(one, Key::new("k", 2).with("ab").with("c").digest());
+    }
+}

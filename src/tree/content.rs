@@ -1,0 +1,193 @@
+//! The bytes of a regular file, wherever they lie.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::digest::Digest;
+use crate::error::{Context, Result};
+
+/// One file's content: a length and the extents that hold its bytes; gaps are zero.
+#[derive(Debug, Clone)]
+pub struct Content {
+    length: u64,
+    digest: Option<Digest>,
+    extents: Extents,
+}
+
+#[derive(Debug, Clone)]
+enum Extents {
+    Bytes(Arc<[u8]>),
+    /// Sorted, disjoint, within `length`.
+    Ranges(Arc<Path>, Box<[Extent]>),
+}
+
+/// A piece of a file on disk that lies at `at` in the content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Extent {
+    /// Where it begins in the content.
+    pub at: u64,
+    /// Where it begins in the file on disk.
+    pub offset: u64,
+    /// Bytes.
+    pub length: u64,
+}
+
+impl Content {
+    /// Bytes of our own.
+    pub fn bytes(bytes: impl Into<Arc<[u8]>>) -> Self {
+        let bytes = bytes.into();
+        Content { length: bytes.len() as u64, digest: Some(Digest::of(&bytes)), extents: Extents::Bytes(bytes) }
+    }
+
+    /// `length` bytes at `offset` of the file `path`; `digest` where it is known.
+    pub fn range(path: Arc<Path>, offset: u64, length: u64, digest: Option<Digest>) -> Self {
+        let extents = [Extent { at: 0, offset, length }].into_iter().filter(|extent| extent.length > 0).collect();
+        Content { length, digest, extents: Extents::Ranges(path, extents) }
+    }
+
+    /// `length` bytes, of which only `extents` (sorted, disjoint) are not zero.
+    pub fn sparse(path: Arc<Path>, length: u64, extents: Vec<Extent>) -> Self {
+        Content { length, digest: None, extents: Extents::Ranges(path, extents.into()) }
+    }
+
+    /// Bytes.
+    pub fn len(&self) -> u64 {
+        self.length
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
+    /// SHA-256 of the content, where it is known without reading.
+    pub fn digest(&self) -> Option<Digest> {
+        self.digest
+    }
+
+    /// The file on disk and the extents; none where the bytes are our own.
+    pub fn extents(&self) -> Option<(&Path, &[Extent])> {
+        match &self.extents {
+            Extents::Bytes(_) => None,
+            Extents::Ranges(path, extents) => Some((path, extents)),
+        }
+    }
+
+    /// A reader from the start to the end, holes as zeros.
+    ///
+    /// A file on disk that is shorter than it was when the tree was made is an error.
+    pub fn open(&self) -> Result<Reader> {
+        let source = match &self.extents {
+            Extents::Bytes(bytes) => Source::Bytes(bytes.clone()),
+            Extents::Ranges(path, extents) => {
+                let file = File::open(path).context(|| format!("opening `{}`", path.display()))?;
+                Source::Ranges(file, extents.clone())
+            }
+        };
+        Ok(Reader { position: 0, length: self.length, source })
+    }
+
+    /// The whole content; an error above `limit` bytes.
+    pub fn read(&self, limit: u64) -> Result<Vec<u8>> {
+        if self.length > limit {
+            let message = format!("a file of {} bytes is larger than the {limit} that are read", self.length);
+            return Err(crate::error::Error::source(message));
+        }
+        let mut bytes = Vec::with_capacity(self.length as usize);
+        self.open()?.read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+}
+
+/// Reads a content; can be positioned.
+pub struct Reader {
+    position: u64,
+    length: u64,
+    source: Source,
+}
+
+enum Source {
+    Bytes(Arc<[u8]>),
+    Ranges(File, Box<[Extent]>),
+}
+
+impl Read for Reader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let room = (buffer.len() as u64).min(self.length.saturating_sub(self.position)) as usize;
+        if room == 0 {
+            return Ok(0);
+        }
+        let buffer = &mut buffer[..room];
+        let count = match &self.source {
+            Source::Bytes(bytes) => {
+                let start = self.position as usize;
+                buffer.copy_from_slice(&bytes[start..start + room]);
+                room
+            }
+            Source::Ranges(file, extents) => read_ranges(file, extents, self.position, buffer)?,
+        };
+        self.position += count as u64;
+        Ok(count)
+    }
+}
+
+/// Fills `buffer` from the extent at `position`, or with zeros up to the next one.
+fn read_ranges(file: &File, extents: &[Extent], position: u64, buffer: &mut [u8]) -> io::Result<usize> {
+    let next = extents.partition_point(|extent| extent.at + extent.length <= position);
+    let room = buffer.len() as u64;
+    match extents.get(next) {
+        Some(extent) if extent.at <= position => {
+            let inside = position - extent.at;
+            let count = room.min(extent.length - inside) as usize;
+            let got = file.read_at(&mut buffer[..count], extent.offset + inside)?;
+            match got {
+                0 => Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file became shorter while it was read")),
+                got => Ok(got),
+            }
+        }
+        hole => {
+            let count = hole.map_or(room, |extent| room.min(extent.at - position)) as usize;
+            buffer[..count].fill(0);
+            Ok(count)
+        }
+    }
+}
+
+impl Seek for Reader {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let target = match to {
+            SeekFrom::Start(at) => Some(at),
+            SeekFrom::Current(by) => self.position.checked_add_signed(by),
+            SeekFrom::End(by) => self.length.checked_add_signed(by),
+        };
+        self.position = target.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "seek before the start"))?;
+        Ok(self.position)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    #[test]
+    fn holes_read_as_zeros() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(b"abcdef").unwrap();
+        let path: Arc<Path> = file.path().into();
+        let extents = vec![Extent { at: 2, offset: 1, length: 2 }, Extent { at: 6, offset: 5, length: 1 }];
+        let content = Content::sparse(path, 9, extents);
+        assert_eq!(content.read(9).unwrap(), b"\0\0bc\0\0f\0\0");
+        assert!(content.read(8).is_err());
+    }
+
+    #[test]
+    fn a_shorter_file_is_an_error() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        assert!(Content::range(file.path().into(), 0, 4, None).read(10).is_err());
+        assert_eq!(Content::range(file.path().into(), 0, 0, None).read(10).unwrap(), b"");
+    }
+}
