@@ -5,10 +5,9 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tempfile::NamedTempFile;
-
 use crate::digest::{Digest, Hashed};
 use crate::error::{Context, Error, Result};
+use crate::temp::Temp;
 use crate::tree::Content;
 
 /// A whole file of the store.
@@ -66,13 +65,12 @@ impl Blob {
 
 /// A file that is not whole yet; gone when dropped.
 pub struct Pending {
-    file: Hashed<NamedTempFile>,
+    file: Hashed<Temp>,
 }
 
 impl Pending {
     pub(super) fn new(folder: &Path) -> Result<Self> {
-        let file = NamedTempFile::new_in(folder).context(|| format!("making a file in `{}`", folder.display()))?;
-        Ok(Pending { file: Hashed::new(file) })
+        Ok(Pending { file: Hashed::new(Temp::new_in(folder)?) })
     }
 
     /// The digest of what was written so far.
@@ -95,16 +93,11 @@ impl Pending {
 
     fn keep(self, path: &Path, digest: Option<Digest>) -> Result<Blob> {
         let (file, _, length) = self.file.finish();
-        let doing = || format!("keeping `{}`", path.display());
         if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder).context(doing)?;
+            fs::create_dir_all(folder).context(|| format!("making `{}`", folder.display()))?;
         }
-        file.as_file().sync_all().context(doing)?;
         // Read-only, so that nothing changes a blob by mistake; two builds may both rename: same bytes.
-        let mut permissions = file.as_file().metadata().context(doing)?.permissions();
-        std::os::unix::fs::PermissionsExt::set_mode(&mut permissions, 0o444);
-        file.as_file().set_permissions(permissions).context(doing)?;
-        file.persist(path).map_err(|error| error.error).context(doing)?;
+        file.persist(path, 0o444)?;
         Ok(Blob { path: path.into(), digest, length })
     }
 }

@@ -1,0 +1,179 @@
+//! Files and folders that are not whole yet: gone when dropped, and on Ctrl-C too.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use tempfile::{NamedTempFile, TempDir};
+
+use crate::error::{Context, Kind, Result};
+
+/// What a signal must take away, since it runs no destructors.
+static UNFINISHED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+
+/// A file under a temporary name in the folder where it will appear.
+#[derive(Debug)]
+pub struct Temp {
+    // None only after `persist`.
+    file: Option<NamedTempFile>,
+    path: PathBuf,
+}
+
+impl Temp {
+    /// A new, empty file in `folder`, readable by its owner alone until it is whole.
+    pub fn new_in(folder: &Path) -> Result<Self> {
+        let doing = || format!("making a file in `{}`", folder.display());
+        let file = tempfile::Builder::new().prefix(".imagebuild-").tempfile_in(folder).context(doing)?;
+        let path = file.path().to_owned();
+        register(&path);
+        Ok(Temp { file: Some(file), path })
+    }
+
+    /// The open file, read and write.
+    pub fn file(&self) -> io::Result<&File> {
+        self.file.as_ref().map(NamedTempFile::as_file).ok_or_else(|| io::Error::other("the file is finished"))
+    }
+
+    /// Its temporary name.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Makes it appear as `path` (same file system) with `mode`: fsync, rename, fsync of the folder.
+    pub fn persist(mut self, path: &Path, mode: u32) -> Result<()> {
+        let doing = || format!("writing `{}`", path.display());
+        let Some(file) = self.file.take() else { return Ok(()) };
+        let permissions = std::os::unix::fs::PermissionsExt::from_mode(mode);
+        file.as_file().set_permissions(permissions).context(doing)?;
+        file.as_file().sync_all().context(doing)?;
+        file.persist(path).map_err(|error| error.error).context(doing)?;
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        File::open(folder).and_then(|folder| folder.sync_all()).context(doing)
+    }
+}
+
+impl io::Write for Temp {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        self.file()?.write(buffer)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl io::Seek for Temp {
+    fn seek(&mut self, to: io::SeekFrom) -> io::Result<u64> {
+        self.file()?.seek(to)
+    }
+}
+
+impl io::Read for Temp {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.file()?.read(buffer)
+    }
+}
+
+impl Drop for Temp {
+    fn drop(&mut self) {
+        drop(self.file.take());
+        forget(&self.path);
+    }
+}
+
+/// A folder with all below it.
+#[derive(Debug)]
+pub struct TempFolder {
+    folder: Option<TempDir>,
+    path: PathBuf,
+}
+
+impl TempFolder {
+    /// A new, empty folder in `parent`, for its owner alone.
+    pub fn new_in(parent: &Path) -> Result<Self> {
+        let doing = || format!("making a folder in `{}`", parent.display());
+        let folder = tempfile::Builder::new().prefix(".imagebuild-").tempdir_in(parent).context(doing)?;
+        let path = folder.path().to_owned();
+        register(&path);
+        Ok(TempFolder { folder: Some(folder), path })
+    }
+
+    /// Where it lies.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for TempFolder {
+    fn drop(&mut self) {
+        drop(self.folder.take());
+        forget(&self.path);
+    }
+}
+
+/// Writes `bytes` to `path`, whole or not at all.
+pub fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut temp = Temp::new_in(folder)?;
+    io::Write::write_all(&mut temp, bytes).context(|| format!("writing `{}`", path.display()))?;
+    temp.persist(path, 0o644)
+}
+
+/// From now on SIGINT, SIGTERM and SIGHUP take unfinished files away and end the process with 130.
+pub fn clean_on_signals() -> Result<()> {
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+    let mut signals =
+        signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP]).context(|| "listening for signals".into())?;
+    std::thread::spawn(move || {
+        if signals.forever().next().is_some() {
+            remove_unfinished();
+            std::process::exit(i32::from(Kind::Interrupted.exit_code()));
+        }
+    });
+    Ok(())
+}
+
+fn remove_unfinished() {
+    // The lock is kept: whoever wants to begin another file now waits for the end of the process.
+    let Ok(unfinished) = UNFINISHED.lock() else { return };
+    for path in unfinished.iter() {
+        // What cannot be removed is litter under a temporary name; there is nobody left to tell.
+        drop(std::fs::remove_file(path).or_else(|_| std::fs::remove_dir_all(path)));
+    }
+    std::mem::forget(unfinished);
+}
+
+fn register(path: &Path) {
+    if let Ok(mut unfinished) = UNFINISHED.lock() {
+        unfinished.insert(path.to_owned());
+    }
+}
+
+fn forget(path: &Path) {
+    if let Ok(mut unfinished) = UNFINISHED.lock() {
+        unfinished.remove(path);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    #[test]
+    fn whole_or_not_at_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("x");
+        let mut temp = Temp::new_in(folder.path()).unwrap();
+        temp.write_all(b"half").unwrap();
+        assert!(!target.exists());
+        drop(temp);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+        write_file(&target, b"whole").unwrap();
+        assert_eq!(std::fs::read(&target).unwrap(), b"whole");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+        assert!(!UNFINISHED.lock().unwrap().iter().any(|path| path.starts_with(folder.path())));
+    }
+}
