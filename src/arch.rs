@@ -89,6 +89,16 @@ impl Arch {
     }
 }
 
+impl std::str::FromStr for Arch {
+    type Err = crate::error::Error;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        let bad =
+            || crate::error::Error::user(format!("unknown architecture `{name}`")).hint("expected amd64 or arm64");
+        Arch::from_name(name).ok_or_else(bad)
+    }
+}
+
 impl std::fmt::Display for Arch {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.name())

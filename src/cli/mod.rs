@@ -1,1 +1,172 @@
-//! One file a verb.
+//! What can be typed: global options, and one file a verb.
+
+mod build;
+mod completions;
+mod man;
+
+use std::collections::BTreeMap;
+use std::io::IsTerminal;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::error::{Error, Result};
+use crate::report::{Mode, Report};
+use crate::source::Context;
+use crate::store::Store;
+
+/// Builds sealed, reproducible OS images for Kubernetes nodes from TOML profiles.
+///
+/// Needs no root, no containers, no loop devices and no other program; never runs code of
+/// the target.
+#[derive(Parser)]
+#[command(
+    name = "imagebuild",
+    version,
+    propagate_version = true,
+    arg_required_else_help = true,
+    after_help = "Examples:\n  \
+        imagebuild new node.toml                 write a profile that builds as it stands\n  \
+        imagebuild build node.toml               build it into out/\n  \
+        imagebuild boot out/node_1.0.0.raw       boot the result in QEMU\n  \
+        imagebuild show node.toml --origins      see every value and the line that set it\n\n\
+        Exit codes: 0 done, 1 the system's fault, 2 the user's, 3 the lock does not fit,\n\
+        4 a source cannot be had or does not verify, 5 a check found something, 70 a bug."
+)]
+pub struct Cli {
+    /// Options of every verb.
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+/// Options of every verb.
+#[derive(Args)]
+pub struct Global {
+    /// Folder of the store [default: $XDG_CACHE_HOME/imagebuild].
+    #[arg(long, global = true, value_name = "DIR", env = "IMAGEBUILD_STORE")]
+    store: Option<PathBuf>,
+    /// Use what the store holds; never touch the network.
+    #[arg(long, global = true)]
+    offline: bool,
+    /// Threads [default: the processors at hand]; no output byte depends on it.
+    #[arg(long, short, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    jobs: Option<u16>,
+    /// Where an archive of the profile is to be had; wins over profile and host.
+    #[arg(long = "mirror", global = true, value_name = "NAME=URL")]
+    mirrors: Vec<String>,
+    /// Say nothing but warnings and errors.
+    #[arg(long, short, global = true)]
+    quiet: bool,
+    /// One JSON object a line on standard output instead of text.
+    #[arg(long, global = true, conflicts_with = "quiet")]
+    json: bool,
+    /// Colours.
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    color: Color,
+    /// Say more.
+    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+}
+
+/// When to use colours.
+#[derive(Clone, Copy, ValueEnum)]
+enum Color {
+    /// On a terminal, unless NO_COLOR is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Build every output of a profile.
+    Build(build::Args),
+    /// Print the completions of a shell.
+    Completions(completions::Args),
+    /// Print the manual page, or write all of them into a folder.
+    Man(man::Args),
+}
+
+impl Global {
+    /// The run's voice, as the options ask.
+    pub fn report(&self) -> Report {
+        let mode = match (self.json, self.quiet) {
+            (true, _) => Mode::Json,
+            (false, true) => Mode::Quiet,
+            (false, false) => Mode::Text,
+        };
+        let color = match self.color {
+            Color::Always => true,
+            Color::Never => false,
+            // https://no-color.org: set and not empty.
+            Color::Auto => {
+                std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+            }
+        };
+        Report::new(mode, color, self.verbose)
+    }
+
+    /// What the verbs share: the store, the voice, the network or none.
+    fn context<'a>(&self, report: &'a Report) -> Result<Context<'a>> {
+        let path = match &self.store {
+            Some(path) => path.clone(),
+            None => Store::default_path()?,
+        };
+        Ok(Context {
+            store: Store::open(&path)?,
+            report,
+            offline: self.offline,
+            jobs: self.jobs(),
+            mirrors: self.mirrors()?,
+        })
+    }
+
+    fn jobs(&self) -> usize {
+        match self.jobs {
+            Some(jobs) => usize::from(jobs),
+            None => std::thread::available_parallelism().map_or(1, usize::from),
+        }
+    }
+
+    fn mirrors(&self) -> Result<BTreeMap<String, String>> {
+        let pair = |text: &String| match text.split_once('=') {
+            Some((name, url)) if !name.is_empty() && !url.is_empty() => Ok((name.to_owned(), url.to_owned())),
+            _ => Err(Error::user(format!("`--mirror {text}` names no archive")).hint("expected --mirror NAME=URL")),
+        };
+        self.mirrors.iter().map(pair).collect()
+    }
+}
+
+impl Cli {
+    /// Carries the verb out.
+    pub fn run(&self, report: &Report) -> Result<()> {
+        match &self.verb {
+            Verb::Build(args) => build::run(args, &self.global.context(report)?),
+            Verb::Completions(args) => completions::run(args),
+            Verb::Man(args) => man::run(args),
+        }
+    }
+}
+
+/// Writes data to standard output; a reader that went away (`| head`) is no error.
+pub(crate) fn print(bytes: &[u8]) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    match std::io::Write::write_all(&mut out, bytes).and_then(|()| std::io::Write::flush(&mut out)) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        result => result.map_err(|error| Error::from(error).context("writing to standard output")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        super::Cli::command().debug_assert();
+    }
+}

@@ -2,6 +2,8 @@
 //!
 //! Whatever the kind, what leaves this module is verified against the lock.
 
+mod context;
 mod package;
 
+pub use context::Context;
 pub use package::{Member, MemberKind, Package, ScriptKind};
