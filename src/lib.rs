@@ -31,6 +31,7 @@ pub mod disk;
 pub mod boot;
 pub mod output;
 pub mod artifact;
+pub mod manifest;
 pub mod audit;
 pub mod cli;
 

@@ -1,0 +1,156 @@
+//! What a build was made of and what came out: `manifest.json`, the same bytes for the same inputs.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::arch::Arch;
+use crate::digest::Digest;
+use crate::epoch::Epoch;
+use crate::error::{Context, Error, Result};
+use crate::guid::Guid;
+use crate::temp;
+
+/// The version of the manifest's format.
+pub const SCHEMA: u32 = 1;
+
+/// A manifest is read whole; ours have some 10 kB.
+const LIMIT: u64 = 16 << 20;
+
+/// A build's account. Holds no path of the host, no time but the image's, no name of a user.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// Version of the tool.
+    pub imagebuild: String,
+    /// Name, version, architecture.
+    pub image: Image,
+    /// Whether it was packed by `--fast`: other bytes than a release's.
+    pub fast: bool,
+    /// The moment of every time stamp.
+    pub epoch: Epoch,
+    /// What went in.
+    pub inputs: Inputs,
+    /// The sealed root.
+    pub root: Root,
+    /// What boots it.
+    pub boot: Boot,
+    /// The partitions of the disk, in order.
+    pub partitions: Vec<Partition>,
+    /// Bytes that a disk must have: ESP, all slots and the least /var.
+    pub minimum_disk: u64,
+    /// How every maintainer script was accounted for.
+    pub scripts: serde_json::Value,
+    /// Checks that the profile gave up, with the reasons.
+    pub waivers: BTreeMap<String, String>,
+    /// What was warned of.
+    pub warnings: Vec<String>,
+    /// The files that came out.
+    pub artifacts: Vec<Artifact>,
+}
+
+/// Which image.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Image {
+    /// IMAGE_ID.
+    pub id: String,
+    /// IMAGE_VERSION.
+    pub version: String,
+    /// The target.
+    pub arch: Arch,
+}
+
+/// Digests of all that went in.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Inputs {
+    /// Of the resolved profile in its canonical form.
+    pub profile: Digest,
+    /// Of the lock's section for this architecture.
+    pub lock: Digest,
+    /// Of every file of the tree with its meta: what was packed.
+    pub tree: Digest,
+    /// Packages: name, version.
+    pub packages: BTreeMap<String, String>,
+}
+
+/// The sealed root.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Root {
+    /// The verity root hash.
+    pub root_hash: Digest,
+    /// The verity salt, hex.
+    pub salt: String,
+    /// Bytes of the squashfs.
+    pub size: u64,
+    /// Bytes of the hash tree.
+    pub verity_size: u64,
+    /// Codec and level.
+    pub codec: String,
+    /// Inodes.
+    pub inodes: u64,
+}
+
+/// What boots the root.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Boot {
+    /// The kernel's release, `uname -r`.
+    pub kernel: String,
+    /// The whole command line.
+    pub cmdline: String,
+    /// Bytes of the initrd.
+    pub initrd_size: u64,
+    /// Bytes of the UKI.
+    pub uki_size: u64,
+    /// Of the UKI.
+    pub uki: Digest,
+}
+
+/// One partition of the image.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Partition {
+    /// Its name in the table.
+    pub label: String,
+    /// Partition type.
+    pub kind: Guid,
+    /// Unique id.
+    pub id: Guid,
+    /// First byte.
+    pub start: u64,
+    /// Bytes.
+    pub size: u64,
+}
+
+/// A file that came out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Artifact {
+    /// Its name beside the manifest.
+    pub path: String,
+    /// The format's name.
+    pub format: String,
+    /// Bytes, holes included.
+    pub size: u64,
+    /// Of all bytes.
+    pub sha256: Digest,
+}
+
+impl Manifest {
+    /// Writes it to `path`, whole or not at all.
+    pub fn write(&self, path: &Path) -> Result<()> {
+        let mut text = serde_json::to_string_pretty(self).map_err(|error| Error::bug(error.to_string()))?;
+        text.push('\n');
+        temp::write_file(path, text.as_bytes())
+    }
+
+    /// Reads one.
+    pub fn read(path: &Path) -> Result<Self> {
+        let doing = || format!("reading `{}`", path.display());
+        let file = std::fs::File::open(path).context(doing)?;
+        if file.metadata().context(doing)?.len() > LIMIT {
+            return Err(Error::user("the manifest is larger than 16 MiB").context(doing()));
+        }
+        serde_json::from_reader(std::io::BufReader::new(file))
+            .map_err(|error| Error::user(format!("not a manifest: {error}")).context(doing()))
+    }
+}
