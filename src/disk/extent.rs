@@ -1,6 +1,6 @@
 //! Sorted, disjoint extents; gaps are zero.
 
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 
 use crate::error::{Error, Result};
 use crate::tree::Content;
@@ -60,11 +60,12 @@ impl Disk {
     }
 
     /// Emits the disk front to back; gaps go through [`Sink::skip`].
-    pub fn emit(&self, sink: &mut impl Sink) -> Result<()> {
+    pub fn emit(&self, sink: &mut (impl Sink + ?Sized)) -> Result<()> {
         let mut position = 0;
+        let mut buffer = vec![0; COPY];
         for extent in &self.extents {
             sink.skip(extent.at - position)?;
-            let copied = io::copy(&mut extent.content.open()?, sink)?;
+            let copied = copy(&mut extent.content.open()?, sink, &mut buffer)?;
             if copied != extent.content.len() {
                 return Err(Error::system(format!("the bytes for offset {} became shorter", extent.at)));
             }
@@ -72,6 +73,23 @@ impl Disk {
         }
         sink.skip(self.length - position)?;
         Ok(())
+    }
+}
+
+/// Bytes moved at once: large enough that system calls do not count.
+const COPY: usize = 1 << 18;
+
+fn copy(from: &mut impl Read, to: &mut (impl Sink + ?Sized), buffer: &mut [u8]) -> io::Result<u64> {
+    let mut copied = 0;
+    loop {
+        let count = match from.read(buffer) {
+            Ok(0) => return Ok(copied),
+            Ok(count) => count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        to.write_all(&buffer[..count])?;
+        copied += count as u64;
     }
 }
 

@@ -1,0 +1,106 @@
+//! FAT32, as firmware reads it: one writer, one reader.
+//!
+//! ```text
+//! boot sector, FSInfo, their copies at 6 and 7 | FAT | FAT | cluster 2: root directory ... files ...
+//! |<------------- 32 sectors ----------------->|
+//! ```
+//!
+//! - Sectors of 512 bytes, clusters of 4 KiB; every file and folder is one run of clusters.
+//! - All times are one moment in UTC; folders before files, both in the order of their names.
+
+mod directory;
+mod read;
+mod write;
+
+pub use read::{File, Reader};
+pub use write::Volume;
+
+/// Bytes of a sector.
+const SECTOR: u64 = 512;
+/// Sectors of a cluster: 4 KiB, so that firmware follows short chains.
+const CLUSTER_SECTORS: u64 = 8;
+/// Bytes of a cluster.
+const CLUSTER: u64 = SECTOR * CLUSTER_SECTORS;
+/// Sectors before the first FAT.
+const RESERVED: u64 = 32;
+/// A volume of fewer clusters is taken for a FAT16 by everyone.
+const MIN_CLUSTERS: u64 = 65_525;
+/// Cluster numbers from here on have meanings of their own.
+const MAX_CLUSTERS: u64 = 0x0fff_fff5;
+/// The first cluster; it holds the root directory.
+const FIRST: u32 = 2;
+/// Bytes of a directory entry.
+const ENTRY: usize = 32;
+/// Ends a chain.
+const END: u32 = 0x0fff_ffff;
+/// Attributes of directory entries.
+const VOLUME: u8 = 0x08;
+const DIRECTORY: u8 = 0x10;
+const ARCHIVE: u8 = 0x20;
+/// An entry with a piece of a long name.
+const LONG: u8 = 0x0f;
+
+/// The checksum of a short name that its long name's entries carry.
+fn checksum(short: &[u8; 11]) -> u8 {
+    short.iter().fold(0u8, |sum, byte| sum.rotate_right(1).wrapping_add(*byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::disk::{Disk, ESP_MINIMUM};
+    use crate::epoch::Epoch;
+    use crate::tree::Content;
+
+    pub fn volume(files: &[(&str, usize)]) -> Vec<u8> {
+        let content = |length: &usize| Content::bytes((0..*length).map(|at| (at * 7 + length) as u8).collect::<Vec<_>>());
+        let files: BTreeMap<String, Content> =
+            files.iter().map(|(name, length)| ((*name).to_owned(), content(length))).collect();
+        let volume = Volume { files: &files, length: ESP_MINIMUM, id: 0x1234_5678, label: "ESP", epoch: Epoch(1_700_000_000) };
+        let mut out = Vec::new();
+        Disk::new(ESP_MINIMUM, volume.extents().unwrap()).unwrap().emit(&mut out).unwrap();
+        out
+    }
+
+    #[test]
+    fn what_is_written_reads_back() {
+        let names = [("EFI/BOOT/BOOTX64.EFI", 5000), ("EFI/Linux/a very long name_1.2.3.efi", 100_000), ("loader/empty", 0)];
+        let bytes = volume(&names);
+        let reader = Reader::new(&bytes).unwrap();
+        let files = reader.files().unwrap();
+        assert_eq!(files.iter().map(|file| file.path.as_str()).collect::<Vec<_>>(), names.map(|(name, _)| name));
+        for (file, (_, length)) in files.iter().zip(names) {
+            let expected: Vec<u8> = (0..length).map(|at| (at * 7 + length) as u8).collect();
+            assert_eq!(reader.read(file, 1 << 20).unwrap(), expected);
+        }
+        assert_eq!(reader.faults().unwrap(), [""; 0]);
+    }
+
+    #[test]
+    fn chains_in_a_circle_end_in_an_error() {
+        let mut bytes = volume(&[("a", 20_000)]);
+        let first_fat = (RESERVED * SECTOR) as usize;
+        // The file's first cluster is 3: its chain leads back to itself.
+        bytes[first_fat + 12..first_fat + 16].copy_from_slice(&3u32.to_le_bytes());
+        let reader = Reader::new(&bytes).unwrap();
+        let file = reader.files().unwrap().remove(0);
+        assert!(reader.read(&file, 1 << 20).is_err());
+        // And the root directory's.
+        bytes[first_fat + 8..first_fat + 12].copy_from_slice(&2u32.to_le_bytes());
+        assert!(Reader::new(&bytes).unwrap().files().is_err());
+    }
+
+    #[test]
+    fn names_that_no_firmware_finds_are_refused() {
+        for name in ["", "a//b", "a/../b", "a?b", "end.", "end ", &"x".repeat(256)] {
+            let files = BTreeMap::from([(name.to_owned(), Content::bytes(*b"x"))]);
+            let volume = Volume { files: &files, length: ESP_MINIMUM, id: 1, label: "ESP", epoch: Epoch(0) };
+            assert!(volume.extents().is_err(), "{name}");
+        }
+        let files = BTreeMap::from([("a".to_owned(), Content::bytes(*b"x")), ("A".to_owned(), Content::bytes(*b"y"))]);
+        let volume = Volume { files: &files, length: ESP_MINIMUM, id: 1, label: "ESP", epoch: Epoch(0) };
+        assert!(volume.extents().is_err());
+    }
+}

@@ -1,0 +1,61 @@
+//! Layout and contents to one disk.
+
+use std::collections::BTreeMap;
+
+use super::fat::Volume;
+use super::gpt::{Entry, Table};
+use super::{Disk, Extent, Layout, Role, check_root};
+use crate::epoch::Epoch;
+use crate::error::{Context, Error, Result};
+use crate::tree::Content;
+
+/// Bytes of a logical sector of the disks that are made.
+const SECTOR: u32 = 512;
+
+/// What goes into the partitions.
+#[derive(Debug, Clone)]
+pub struct Pieces {
+    /// Files of the ESP by path: `EFI/BOOT/BOOTX64.EFI`.
+    pub esp: BTreeMap<String, Content>,
+    /// The root file system.
+    pub root: Content,
+    /// Its hash tree, superblock included.
+    pub verity: Content,
+}
+
+/// The whole disk, and a warning where the root leaves little room for later releases.
+///
+/// A root that does not fit its slot is the user's error; nothing was written then.
+pub fn place(layout: &Layout, pieces: &Pieces, epoch: Epoch) -> Result<(Disk, Option<String>)> {
+    let warning = check_root(&layout.sizes, pieces.root.len(), pieces.verity.len())?;
+    let sector = u64::from(SECTOR);
+    let entries = layout.partitions.iter().map(|partition| Entry {
+        kind: partition.kind,
+        id: partition.id,
+        first: partition.at / sector,
+        last: (partition.at + partition.length) / sector - 1,
+        attributes: partition.attributes,
+        label: partition.label.clone(),
+    });
+    let table = Table { id: layout.id, sector: SECTOR, sectors: layout.length / sector, entries: entries.collect() };
+    let mut extents = table.extents()?;
+    let esp = layout.partition(Role::Esp)?;
+    let volume = Volume { files: &pieces.esp, length: esp.length, id: volume_id(esp.id), label: "ESP", epoch };
+    for extent in volume.extents().context(|| "making the ESP".to_owned())? {
+        extents.push(Extent { at: esp.at + extent.at, content: extent.content });
+    }
+    for (role, content) in [(Role::Root, &pieces.root), (Role::Verity, &pieces.verity)] {
+        let partition = layout.partition(role)?;
+        if content.len() > partition.length {
+            return Err(Error::bug(format!("{role:?} of {} bytes in {}", content.len(), partition.length)));
+        }
+        extents.push(Extent { at: partition.at, content: content.clone() });
+    }
+    Ok((Disk::new(layout.length, extents)?, warning))
+}
+
+/// As systemd-repart gives it: the first 32 bits of the file system's id.
+fn volume_id(partition: crate::guid::Guid) -> u32 {
+    let id = partition.derive("file-system-uuid").0;
+    u32::from_be_bytes([id[0], id[1], id[2], id[3]])
+}
