@@ -1,1 +1,143 @@
-//! (to come)
+//! A finished file: format, hash, temporary name, fsync, rename.
+//!
+//! - It appears under its name only when it is whole; a failure or a signal leaves nothing behind,
+//!   and what had the name before stays until then.
+//! - Gaps of the disk are holes of the file; the digest is that of every byte, holes as zeros.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use crate::digest::{Digest, Hasher};
+use crate::disk::{Disk, Sink};
+use crate::error::{Context, Error, Result};
+use crate::output::Format;
+use crate::report::Stage;
+use crate::temp::Temp;
+
+/// Zeros for the hash of holes.
+static ZEROS: [u8; 1 << 16] = [0; 1 << 16];
+
+/// A whole file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Artifact {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Bytes, holes included.
+    pub size: u64,
+    /// SHA-256 of all of them.
+    pub sha256: Digest,
+}
+
+/// Writes `disk` in `format` to `path`, whose folder must exist; bytes go to `stage` as progress.
+pub fn write(format: &dyn Format, disk: &Disk, path: &Path, stage: Option<&Stage<'_>>) -> Result<Artifact> {
+    let doing = || format!("writing `{}`", path.display());
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let temp = Temp::new_in(folder).context(doing)?;
+    let mut sink = Sparse::new(temp.file().context(doing)?, stage);
+    format.emit(disk, &mut sink).map_err(|error| full(error).context(doing()))?;
+    let (size, sha256) = sink.finish().map_err(|error| full(error.into()).context(doing()))?;
+    if let Some(expected) = format.measure(disk).filter(|expected| *expected != size) {
+        return Err(Error::bug(format!("{size} bytes instead of {expected}")).context(doing()));
+    }
+    temp.persist(path, 0o644)?;
+    Ok(Artifact { path: path.to_owned(), size, sha256 })
+}
+
+/// Hints where a full disk is the cause.
+fn full(error: Error) -> Error {
+    let text = io::Error::from_raw_os_error(rustix::io::Errno::NOSPC.raw_os_error()).to_string();
+    if error.message() == text { error.hint("make room, or write elsewhere: -o DIR") } else { error }
+}
+
+/// A sink whose skips are holes, hashing all that passes.
+struct Sparse<'a> {
+    file: &'a File,
+    stage: Option<&'a Stage<'a>>,
+    position: u64,
+    hasher: Hasher,
+}
+
+impl<'a> Sparse<'a> {
+    fn new(file: &'a File, stage: Option<&'a Stage<'a>>) -> Self {
+        Sparse { file, stage, position: 0, hasher: Hasher::default() }
+    }
+
+    fn finish(self) -> io::Result<(u64, Digest)> {
+        // A hole at the end exists only through the length.
+        self.file.set_len(self.position)?;
+        Ok((self.position, self.hasher.finish()))
+    }
+
+    fn passed(&mut self, count: u64) {
+        self.position += count;
+        if let Some(stage) = self.stage {
+            stage.advance(count);
+        }
+    }
+}
+
+impl Write for Sparse<'_> {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        self.file.write_all_at(buffer, self.position)?;
+        self.hasher.update(buffer);
+        self.passed(buffer.len() as u64);
+        Ok(buffer.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Sink for Sparse<'_> {
+    fn skip(&mut self, mut length: u64) -> io::Result<()> {
+        while length > 0 {
+            let count = length.min(ZEROS.len() as u64);
+            self.hasher.update(&ZEROS[..count as usize]);
+            self.passed(count);
+            length -= count;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt;
+
+    use super::*;
+    use crate::disk::Extent;
+    use crate::output::Raw;
+    use crate::tree::Content;
+
+    fn disk() -> Disk {
+        let extent = |at, bytes: &'static [u8]| Extent { at, content: Content::bytes(bytes) };
+        Disk::new(64 << 20, vec![extent(1 << 20, b"abc"), extent(32 << 20, b"def")]).unwrap()
+    }
+
+    #[test]
+    fn the_file_is_sparse_and_its_digest_true() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.raw");
+        let artifact = write(&Raw, &disk(), &path, None).unwrap();
+        let bytes = std::fs::read(&path).unwrap();
+        assert_eq!((artifact.size, artifact.sha256), (64 << 20, Digest::of(&bytes)));
+        assert_eq!(&bytes[32 << 20..][..3], b"def");
+        assert!(std::fs::metadata(&path).unwrap().blocks() * 512 < 1 << 20);
+    }
+
+    #[test]
+    fn a_failure_leaves_what_was_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.raw");
+        std::fs::write(&path, "old").unwrap();
+        let gone = Content::range(folder.path().join("gone").into(), 0, 10, None);
+        let broken = Disk::new(1 << 20, vec![Extent { at: 4096, content: gone }]).unwrap();
+        let error = write(&Raw, &broken, &path, None).unwrap_err();
+        assert!(error.to_string().contains("x.raw"), "{error}");
+        assert_eq!(std::fs::read(&path).unwrap(), b"old");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+}

@@ -186,7 +186,8 @@ pub fn read(disk: &dyn Bytes) -> Result<Found> {
                 faults.push("the two partition tables differ".to_owned());
             }
         }
-        let table = primary.or(backup).map_err(|error| Error::user(error.message()).context("reading the partition table"))?;
+        let table =
+            primary.or(backup).map_err(|error| Error::user(error.message()).context("reading the partition table"))?;
         return Ok(Found { table: table.table, faults });
     }
     // A damaged primary signature: the backup is in the last sector.
@@ -260,8 +261,11 @@ fn parse_entries(bytes: &[u8], sectors: u64) -> Result<Vec<Entry>> {
         if chunk[..16] == [0; 16] {
             continue;
         }
-        let units: Vec<u16> =
-            chunk[56..].chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).take_while(|unit| *unit != 0).collect();
+        let units: Vec<u16> = chunk[56..]
+            .chunks_exact(2)
+            .map(|pair| u16::from_le_bytes([pair[0], pair[1]]))
+            .take_while(|unit| *unit != 0)
+            .collect();
         let entry = Entry {
             kind: guid(0),
             id: guid(16),

@@ -179,7 +179,8 @@ impl Layout {
 /// Refuses a root or hash tree that its partition cannot hold; a word of warning where a root
 /// leaves little room for later releases.
 pub fn check_root(sizes: &Sizes, root: u64, verity: u64) -> Result<Option<String>> {
-    let hint = "a larger `layout.slot` does not fit disks that are installed already; leave packages out, or exclude files";
+    let hint =
+        "a larger `layout.slot` does not fit disks that are installed already; leave packages out, or exclude files";
     if root > sizes.root {
         let message = format!("the root has {root} bytes, its slot {}", Size(sizes.root));
         return Err(Error::user(message).hint(hint));
@@ -214,8 +215,11 @@ pub fn tree_bytes(data: u64) -> u64 {
 /// partition of one MiB does not fit before the first partition, so nothing can end up there.
 pub fn repart_definitions(sizes: &Sizes, arch: Arch) -> Vec<(String, String)> {
     let types = arch.root_types();
-    let parts =
-        [("root", types.root, sizes.root), ("verity", types.verity, sizes.verity), ("sig", types.signature, sizes.signature)];
+    let parts = [
+        ("root", types.root, sizes.root),
+        ("verity", types.verity, sizes.verity),
+        ("sig", types.signature, sizes.signature),
+    ];
     let mut files = vec![("10-esp.conf".to_owned(), definition(&ESP_TYPE, sizes.esp, "Label=esp\n"))];
     for slot in 0..sizes.slots {
         let letter = char::from(b'a' + slot);
@@ -245,5 +249,6 @@ fn sum(sizes: impl IntoIterator<Item = u64>) -> Result<u64> {
 }
 
 fn too_large() -> Error {
-    Error::user("the partitions together are larger than any disk").hint("expected sizes in `layout` and `var` of a few GiB")
+    Error::user("the partitions together are larger than any disk")
+        .hint("expected sizes in `layout` and `var` of a few GiB")
 }

@@ -13,7 +13,7 @@ mod place;
 pub use bytes::{Bytes, Image, Window};
 pub use extent::{Disk, Extent, Sink};
 pub use layout::{
-    ALIGNMENT, ESP_MINIMUM, ESP_TYPE, Layout, NO_AUTO, Partition, READ_ONLY, Role, Sizes, check_root, repart_definitions,
-    tree_bytes,
+    ALIGNMENT, ESP_MINIMUM, ESP_TYPE, Layout, NO_AUTO, Partition, READ_ONLY, Role, Sizes, check_root,
+    repart_definitions, tree_bytes,
 };
 pub use place::{Pieces, place};

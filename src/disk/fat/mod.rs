@@ -55,10 +55,12 @@ mod tests {
     use crate::tree::Content;
 
     pub fn volume(files: &[(&str, usize)]) -> Vec<u8> {
-        let content = |length: &usize| Content::bytes((0..*length).map(|at| (at * 7 + length) as u8).collect::<Vec<_>>());
+        let content =
+            |length: &usize| Content::bytes((0..*length).map(|at| (at * 7 + length) as u8).collect::<Vec<_>>());
         let files: BTreeMap<String, Content> =
             files.iter().map(|(name, length)| ((*name).to_owned(), content(length))).collect();
-        let volume = Volume { files: &files, length: ESP_MINIMUM, id: 0x1234_5678, label: "ESP", epoch: Epoch(1_700_000_000) };
+        let volume =
+            Volume { files: &files, length: ESP_MINIMUM, id: 0x1234_5678, label: "ESP", epoch: Epoch(1_700_000_000) };
         let mut out = Vec::new();
         Disk::new(ESP_MINIMUM, volume.extents().unwrap()).unwrap().emit(&mut out).unwrap();
         out
@@ -66,7 +68,8 @@ mod tests {
 
     #[test]
     fn what_is_written_reads_back() {
-        let names = [("EFI/BOOT/BOOTX64.EFI", 5000), ("EFI/Linux/a very long name_1.2.3.efi", 100_000), ("loader/empty", 0)];
+        let names =
+            [("EFI/BOOT/BOOTX64.EFI", 5000), ("EFI/Linux/a very long name_1.2.3.efi", 100_000), ("loader/empty", 0)];
         let bytes = volume(&names);
         let reader = Reader::new(&bytes).unwrap();
         let files = reader.files().unwrap();

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::directory::{entry, name};
 use super::{
-    ARCHIVE, CLUSTER, CLUSTER_SECTORS, DIRECTORY, END, ENTRY, FIRST, MAX_CLUSTERS, MIN_CLUSTERS, RESERVED, SECTOR, VOLUME,
+    ARCHIVE, CLUSTER, CLUSTER_SECTORS, DIRECTORY, END, ENTRY, FIRST, MAX_CLUSTERS, MIN_CLUSTERS, RESERVED, SECTOR,
+    VOLUME,
 };
 use crate::disk::Extent;
 use crate::epoch::Epoch;
@@ -72,7 +73,9 @@ impl Volume<'_> {
     fn geometry(&self) -> Result<Geometry> {
         let sectors = self.length / SECTOR;
         if u32::try_from(sectors).is_err() {
-            return Err(Error::user(format!("a FAT of {} is too large", Size(self.length))).hint("expected less than 2T"));
+            return Err(
+                Error::user(format!("a FAT of {} is too large", Size(self.length))).hint("expected less than 2T")
+            );
         }
         let room = sectors.saturating_sub(RESERVED);
         // Each cluster takes 4 bytes in each of two FATs; whole clusters of FAT keep the data aligned.
@@ -136,7 +139,9 @@ impl<'a> Writer<'a> {
     fn label(&self) -> Result<[u8; 11]> {
         let mut out = [b' '; 11];
         let label = self.volume.label.as_bytes();
-        if label.len() > 11 || !label.iter().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || *byte == b' ') {
+        if label.len() > 11
+            || !label.iter().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || *byte == b' ')
+        {
             return Err(Error::bug(format!("`{}` is no volume label", self.volume.label)));
         }
         out[..label.len()].copy_from_slice(label);
