@@ -2,6 +2,8 @@
 //!
 //! No code of the target is ever run. Each step is one file, each `fn(&mut Tree, &Inputs)`.
 
+pub mod depmod;
+
 use std::collections::BTreeMap;
 
 use crate::epoch::Epoch;
