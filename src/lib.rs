@@ -16,6 +16,7 @@ pub mod epoch;
 pub mod arch;
 pub mod path;
 pub mod report;
+pub mod process;
 pub mod temp;
 pub mod tree;
 pub mod store;

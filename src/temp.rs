@@ -9,6 +9,7 @@ use std::sync::Mutex;
 use tempfile::{NamedTempFile, TempDir};
 
 use crate::error::{Context, Kind, Result};
+use crate::process;
 
 /// What a signal must take away, since it runs no destructors.
 static UNFINISHED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
@@ -121,13 +122,15 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
     temp.persist(path, 0o644)
 }
 
-/// From now on SIGINT, SIGTERM and SIGHUP take unfinished files away and end the process with 130.
+/// From now on SIGINT, SIGTERM and SIGHUP end the programs that we started, take unfinished files
+/// away and end the process with 130.
 pub fn clean_on_signals() -> Result<()> {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
     let mut signals =
         signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP]).context(|| "listening for signals".into())?;
     std::thread::spawn(move || {
         if signals.forever().next().is_some() {
+            process::kill_all();
             remove_unfinished();
             std::process::exit(i32::from(Kind::Interrupted.exit_code()));
         }

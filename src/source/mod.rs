@@ -3,6 +3,7 @@
 //! Whatever the kind, what leaves this module is verified against the lock.
 
 mod context;
+pub mod go;
 mod package;
 
 pub use context::Context;

@@ -1,0 +1,2 @@
+//! A Go program from a source package and a toolchain, both inputs like any other.
+mod confine;
