@@ -1,0 +1,205 @@
+//! Lays the payloads of packages and programs into the tree.
+//!
+//! - Parents are resolved through links, so that an unmerged `/bin/x` lands in `/usr/bin`.
+//! - Owners are taken by name, looked up in the image's accounts; they must be there before.
+//! - Two packages that ship one file are an error, unless `Replaces` says who wins; so is a
+//!   folder with two owners or modes.
+//! - Exclusions of the profile are left out; one that matches nothing is an error.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::place::place_of;
+use super::{Accounts, Inputs, scripts::Account};
+use crate::error::{Context, Error, Result};
+use crate::path::RootPath;
+use crate::source::{Member, MemberKind, Package};
+use crate::tree::{Kind, Leaf, Meta, Node, NodeRef, Tree};
+
+/// Lays every package, then every program, into `tree`.
+pub fn unpack(tree: &mut Tree, inputs: &Inputs<'_>, _: &Account) -> Result<()> {
+    let accounts = Accounts::of(tree)?;
+    let mut state =
+        Unpack { accounts, mtime: inputs.epoch.0, exclude: Exclude::new(&inputs.profile.userland.exclude)? };
+    let by_name: BTreeMap<&str, &Package> = inputs.packages.iter().map(|package| (&*package.name, package)).collect();
+    // Links that stand for folders come first: which package ships `/lib -> usr/lib` must not decide
+    // where an earlier one's `/lib/x` goes.
+    for package in inputs.packages {
+        let links = package.members.iter().filter(|member| is_top_link(member));
+        state.lay(tree, &package.name, links, &by_name).context(|| format!("unpacking `{}`", package.name))?;
+    }
+    for package in inputs.packages {
+        let rest = package.members.iter().filter(|member| !is_top_link(member));
+        state.lay(tree, &package.name, rest, &by_name).context(|| format!("unpacking `{}`", package.name))?;
+    }
+    for (name, members) in inputs.programs {
+        state.lay(tree, name, members.iter(), &by_name).context(|| format!("unpacking the program `{name}`"))?;
+    }
+    state.exclude.all_used()
+}
+
+fn is_top_link(member: &Member) -> bool {
+    matches!(member.kind, MemberKind::Symlink(_)) && member.path.components().count() == 1
+}
+
+struct Unpack {
+    accounts: Accounts,
+    mtime: u32,
+    exclude: Exclude,
+}
+
+impl Unpack {
+    fn lay<'m>(
+        &mut self,
+        tree: &mut Tree,
+        who: &str,
+        members: impl Iterator<Item = &'m Member>,
+        packages: &BTreeMap<&str, &Package>,
+    ) -> Result<()> {
+        let origin: Arc<str> = who.into();
+        for member in members {
+            if self.exclude.matches(&member.path) {
+                continue;
+            }
+            let path = place_of(tree, &member.path)?;
+            let meta = self.meta(member, &origin)?;
+            if let Some(there) = tree.get(&path) {
+                match settle(there, member, &meta, packages).context(|| format!("laying `{path}`"))? {
+                    Settled::Lay => {}
+                    Settled::Keep => continue,
+                }
+            }
+            let leaf = |kind| Node::Leaf(Leaf { meta: meta.clone(), kind });
+            let node = match &member.kind {
+                MemberKind::Directory => Node::Directory(meta),
+                MemberKind::File(content) => leaf(Kind::File(content.clone())),
+                MemberKind::Symlink(target) => {
+                    tree.put_link(&path, meta, target)?;
+                    continue;
+                }
+                MemberKind::HardLink(to) => {
+                    // A target that was left out takes its other names with it only if they are left
+                    // out too; else there is nothing to link to.
+                    let to = place_of(tree, to)?;
+                    tree.hard_link(&path, &to)?;
+                    continue;
+                }
+                MemberKind::Device(true, major, minor) => leaf(Kind::BlockDevice { major: *major, minor: *minor }),
+                MemberKind::Device(false, major, minor) => leaf(Kind::CharDevice { major: *major, minor: *minor }),
+                MemberKind::Fifo => leaf(Kind::Fifo),
+            };
+            tree.insert(&path, node)?;
+        }
+        Ok(())
+    }
+
+    fn meta(&self, member: &Member, origin: &Arc<str>) -> Result<Meta> {
+        let mut meta = member.meta.clone().from(origin);
+        meta.mtime = self.mtime;
+        if let Some(user) = &member.owner.0 {
+            meta.uid = self.accounts.uid(user).context(|| format!("finding the owner of `{}`", member.path))?;
+        }
+        if let Some(group) = &member.owner.1 {
+            meta.gid = self.accounts.gid(group).context(|| format!("finding the group of `{}`", member.path))?;
+        }
+        Ok(meta)
+    }
+}
+
+enum Settled {
+    Lay,
+    Keep,
+}
+
+/// What to do where something is already.
+fn settle(there: NodeRef<'_>, member: &Member, meta: &Meta, packages: &BTreeMap<&str, &Package>) -> Result<Settled> {
+    let theirs = there.meta();
+    let other = theirs.origin.clone().unwrap_or_else(|| "a step".into());
+    let us = meta.origin.as_deref().unwrap_or_default();
+    match (there, &member.kind) {
+        (NodeRef::Directory(_), MemberKind::Directory) => {
+            // A folder that no member named was made by the way and has no origin.
+            if theirs.origin.is_none() || (theirs.mode, theirs.uid, theirs.gid) == (meta.mode, meta.uid, meta.gid) {
+                return Ok(Settled::Lay);
+            }
+            // The folders of a program's archive carry its packer's umask, not a wish.
+            if !packages.contains_key(us) {
+                return Ok(Settled::Keep);
+            }
+            Err(Error::user(format!(
+                "the folder is {:04o} {}:{} in `{other}` and {:04o} {}:{} in `{us}`",
+                theirs.mode, theirs.uid, theirs.gid, meta.mode, meta.uid, meta.gid
+            )))
+        }
+        // As dpkg does: a link to a folder stands for the folder.
+        (NodeRef::Leaf(_, Leaf { kind: Kind::Symlink(_), .. }), MemberKind::Directory) => Ok(Settled::Keep),
+        (NodeRef::Leaf(_, Leaf { kind: Kind::Symlink(old), .. }), MemberKind::Symlink(new)) if old == new => {
+            Ok(Settled::Keep)
+        }
+        (NodeRef::Leaf(..), MemberKind::Directory) | (NodeRef::Directory(_), _) => {
+            Err(Error::user(format!("a directory in one of `{other}` and `{us}`, something else in the other")))
+        }
+        // Files of the account step are the image's, whoever ships a stand-in.
+        (NodeRef::Leaf(..), _) if &*other == super::accounts::ORIGIN => Ok(Settled::Keep),
+        (NodeRef::Leaf(..), _) => {
+            let replaces = |who: &str, whom: &str| {
+                let field = packages.get(who).and_then(|package| package.field("Replaces")).unwrap_or_default();
+                field.split(',').any(|entry| entry.split_whitespace().next() == Some(whom))
+            };
+            match (replaces(us, &other), replaces(&other, us)) {
+                _ if &*other == us => Ok(Settled::Lay),
+                (true, _) => Ok(Settled::Lay),
+                (false, true) => Ok(Settled::Keep),
+                (false, false) => Err(Error::user(format!("both `{other}` and `{us}` ship it"))
+                    .hint("leave one of the packages out, or name the path under `exclude`")),
+            }
+        }
+    }
+}
+
+/// Globs of paths that are left out, and whether each has matched.
+struct Exclude {
+    globs: Vec<(String, globset::GlobMatcher, bool)>,
+}
+
+impl Exclude {
+    fn new(globs: &[String]) -> Result<Self> {
+        let globs = globs.iter().map(|glob| Ok((glob.clone(), matcher(glob)?, false))).collect::<Result<_>>()?;
+        Ok(Exclude { globs })
+    }
+
+    fn matches(&mut self, path: &RootPath) -> bool {
+        let mut any = false;
+        for (_, glob, used) in &mut self.globs {
+            let above = std::iter::successors(Some(path.clone()), RootPath::parent);
+            if above.into_iter().any(|path| matches(glob, &path)) {
+                (any, *used) = (true, true);
+            }
+        }
+        any
+    }
+
+    fn all_used(&self) -> Result<()> {
+        let unused: Vec<&str> = self.globs.iter().filter(|(.., used)| !used).map(|(glob, ..)| &**glob).collect();
+        match unused.is_empty() {
+            true => Ok(()),
+            false => Err(Error::user(format!("no package ships anything that `{}` excludes", unused.join("`, `")))
+                .hint("a path is matched from its first `/` on; `*` stops at a slash, `**` does not")),
+        }
+    }
+}
+
+/// The matcher of a glob over whole paths; `*` and `?` stop at slashes.
+pub(super) fn matcher(glob: &str) -> Result<globset::GlobMatcher> {
+    let built = globset::GlobBuilder::new(glob).literal_separator(true).backslash_escape(true).build();
+    built.map(|glob| glob.compile_matcher()).map_err(|error| {
+        Error::user(format!("`{glob}` is not a glob: {}", error.kind()))
+            .hint("expected a path with `*`, `?`, `[...]` or `{a,b}` in it")
+    })
+}
+
+/// Whether `glob` matches the path.
+pub(super) fn matches(glob: &globset::GlobMatcher, path: &RootPath) -> bool {
+    use std::os::unix::ffi::OsStrExt;
+    glob.is_match(std::path::Path::new(std::ffi::OsStr::from_bytes(path.as_bytes())))
+}

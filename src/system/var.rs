@@ -1,0 +1,86 @@
+//! `/var`: what the image ships there is made on the machine's own file system at boot.
+//!
+//! The partition that hides the image's `/var` starts empty. Every folder, link and file that packages,
+//! steps or the profile put below it becomes a line of a generated tmpfiles.d file; the bytes of files
+//! lie under `/usr/share/factory`. In the image itself only the skeleton stays, which services need that
+//! start before `/var` is mounted.
+
+use std::fmt::Write;
+
+use super::scripts::Account;
+use super::{Inputs, Place};
+use crate::error::Result;
+use crate::path::RootPath;
+use crate::tree::{Content, Kind, Meta, NodeRef, Tree};
+
+/// The generated file. Its name sorts last: the lines of packages win.
+pub const TMPFILES: &str = "/usr/lib/tmpfiles.d/zz-image-var.conf";
+
+/// What stays in the image.
+const SKELETON: [&str; 10] = [
+    "/var/cache",
+    "/var/lib",
+    "/var/lib/dpkg",
+    "/var/lock",
+    "/var/log",
+    "/var/run",
+    "/var/spool",
+    "/var/tmp",
+    "/var/lib/private",
+    "/var/log/private",
+];
+
+/// Moves what lies below `/var` into the generated tmpfiles.d file.
+pub fn var(tree: &mut Tree, inputs: &Inputs<'_>, _: &Account) -> Result<()> {
+    let top = RootPath::new("/var")?;
+    let mut lines = String::from("# What the image ships below /var; made with the image.\n");
+    let mut files: Vec<(RootPath, Meta, Content)> = Vec::new();
+    let mut gone = Vec::new();
+    for (path, node) in tree.walk() {
+        if !path.starts_with(&top) || path == top {
+            continue;
+        }
+        let stays = SKELETON.iter().any(|kept| kept.as_bytes() == path.as_bytes());
+        let Meta { mode, uid, gid, .. } = node.meta();
+        let name = quoted(&path);
+        // Writing to a string cannot fail.
+        match node {
+            NodeRef::Directory(_) => drop(writeln!(lines, "d {name} {mode:04o} {uid} {gid} -")),
+            NodeRef::Leaf(_, leaf) => match &leaf.kind {
+                Kind::Symlink(target) => {
+                    let target = String::from_utf8_lossy(target).into_owned();
+                    let _ = writeln!(lines, "L {name} - - - - {}", escaped(&target));
+                }
+                Kind::File(content) => {
+                    let factory = RootPath::new("/usr/share/factory")?.join(&path.as_bytes()[1..])?;
+                    let _ = writeln!(lines, "C {name} {mode:04o} {uid} {gid} - {}", quoted(&factory));
+                    files.push((factory, leaf.meta.clone(), content.clone()));
+                }
+                Kind::Fifo => drop(writeln!(lines, "p {name} {mode:04o} {uid} {gid} -")),
+                // Nothing ships these; the running system makes them.
+                Kind::BlockDevice { .. } | Kind::CharDevice { .. } | Kind::Socket => {}
+            },
+        }
+        if !stays {
+            gone.push(path);
+        }
+    }
+    // What lies inside goes first, so that no folder is lost with something that stays.
+    for path in gone.iter().rev() {
+        tree.remove(path);
+    }
+    for (path, meta, content) in files {
+        tree.put_file(&path, meta, content)?;
+    }
+    Place::new(tree, inputs, "var").file(TMPFILES, 0o644, lines)
+}
+
+/// A path as a field of tmpfiles.d: specifiers and blanks escaped.
+fn quoted(path: &RootPath) -> String {
+    escaped(&path.to_string())
+}
+
+fn escaped(text: &str) -> String {
+    let text = text.replace('\\', "\\\\").replace('%', "%%").replace('"', "\\\"");
+    if text.contains(char::is_whitespace) { format!("\"{text}\"") } else { text }
+}
