@@ -1,1 +1,108 @@
-//! (to come)
+//! What boots the root: kernel, initrd and command line, and the one EFI file made of them.
+//!
+//! - The command line carries the root hash; nothing else decides which root is taken.
+//! - Nothing of it is run or signed here; a signature is a value that comes between this and the disk.
+
+mod cmdline;
+mod initrd;
+mod loader;
+mod measure;
+mod modules;
+mod parts;
+pub mod uki;
+
+pub use cmdline::build as command_line;
+pub use loader::{loader_path, uki_path};
+pub use measure::{Phase, pcr11};
+pub use modules::wanted;
+pub use parts::Parts;
+
+use std::collections::BTreeMap;
+
+use crate::digest::Digest;
+use crate::epoch::Epoch;
+use crate::error::{Context, Result};
+use crate::profile::Image;
+use crate::store::{Key, Store};
+use crate::tree::Content;
+
+/// Changes whenever the same inputs give another UKI.
+const UKI_VERSION: u32 = 1;
+
+/// Everything that lies on the ESP, and what it was made of.
+#[derive(Debug, Clone)]
+pub struct Boot {
+    /// The kernel's release, `uname -r`.
+    pub kernel: String,
+    /// The whole command line.
+    pub cmdline: String,
+    /// The compressed initrd.
+    pub initrd: Content,
+    /// The modules in the initrd, in the order of loading.
+    pub modules: Vec<String>,
+    /// The unified kernel image.
+    pub uki: Content,
+    /// Its digest.
+    pub uki_digest: Digest,
+    /// Every file of the ESP, the UKI among them.
+    pub esp: BTreeMap<String, Content>,
+}
+
+/// What a boot is for.
+#[derive(Debug, Clone, Copy)]
+pub struct Target<'a> {
+    /// Name, version, architecture.
+    pub image: &'a Image,
+    /// Words of the command line that the profile asks for.
+    pub words: &'a [String],
+    /// The root hash.
+    pub root: &'a Digest,
+    /// The static program that the initrd runs.
+    pub init: &'a [u8],
+    /// The moment of every time stamp.
+    pub epoch: Epoch,
+}
+
+/// Makes the boot files of `target` out of `parts`.
+pub fn assemble(parts: &Parts, target: &Target<'_>, store: &Store) -> Result<Boot> {
+    let arch = target.image.arch;
+    let cmdline = cmdline::build(arch, target.words, target.root)?;
+    let modules = parts.load_order(arch)?;
+    let initrd = initrd::make(parts, &modules, target.init, target.epoch, store);
+    let initrd = initrd.context(|| "making the initrd".to_owned())?;
+    let (uki, uki_digest) = make_uki(parts, &cmdline, &initrd, store).context(|| "making the UKI".to_owned())?;
+    let esp = loader::files(target.image, &parts.manager, &uki)?;
+    Ok(Boot {
+        kernel: parts.release.clone(),
+        cmdline,
+        initrd,
+        modules: modules.into_iter().map(|module| module.path).collect(),
+        uki,
+        uki_digest,
+        esp,
+    })
+}
+
+fn make_uki(parts: &Parts, cmdline: &str, initrd: &Content, store: &Store) -> Result<(Content, Digest)> {
+    let stub = parts.stub.read(uki::MAX_STUB).context(|| "reading systemd's stub".to_owned())?;
+    let initrd = initrd.read(uki::MAX_SECTION)?;
+    let kernel = parts.kernel.read(uki::MAX_SECTION).context(|| "reading the kernel".to_owned())?;
+    // Order of the UAPI group's specification; the kernel last, since it may grow in place.
+    let sections: [(&str, &[u8]); 5] = [
+        (".osrel", &parts.os_release),
+        (".cmdline", cmdline.as_bytes()),
+        (".uname", parts.release.as_bytes()),
+        (".initrd", &initrd),
+        (".linux", &kernel),
+    ];
+    let mut key = Key::new("uki", UKI_VERSION).with(Digest::of(&stub).0);
+    for (name, bytes) in sections {
+        key = key.with(name).with(Digest::of(bytes).0);
+    }
+    let (blob, _) = store.derived(key, |out| Ok(out.write_all(&uki::append(&stub, &sections)?)?))?;
+    let digest = match blob.digest() {
+        Some(digest) => digest,
+        None => Digest::of_reader(blob.open()?)?.0,
+    };
+    Ok((blob.content(), digest))
+}

@@ -14,7 +14,7 @@ use crate::arch::Arch;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::guid::Guid;
-use crate::profile::Profile;
+use crate::profile;
 use crate::size::Size;
 
 /// Type of the EFI system partition.
@@ -57,8 +57,7 @@ pub struct Sizes {
 
 impl Sizes {
     /// The sizes that a profile asks for.
-    pub fn new(profile: &Profile) -> Result<Self> {
-        let layout = &profile.layout;
+    pub fn new(layout: &profile::Layout, var: &profile::Var) -> Result<Self> {
         if layout.esp.0 < ESP_MINIMUM {
             return Err(Error::user(format!("an ESP of {} is too small", layout.esp))
                 .hint(format!("expected {} or more, which FAT32 needs", Size(ESP_MINIMUM))));
@@ -76,7 +75,7 @@ impl Sizes {
             verity: aligned(tree_bytes(root))?,
             signature: ALIGNMENT,
             slots: layout.slots,
-            var: aligned(profile.var.size.0)?,
+            var: aligned(var.size.0)?,
         };
         sizes.minimum_disk().map(|_| sizes)
     }
@@ -140,13 +139,12 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// The layout of `profile`'s image, whose root has the hash `root`.
-    pub fn new(profile: &Profile, root: &Digest) -> Result<Self> {
-        let sizes = Sizes::new(profile)?;
-        let seed = Guid::seed(&profile.image.id);
-        let types = profile.image.arch.root_types();
+    /// The layout of `image`, whose root has the hash `root`.
+    pub fn new(image: &profile::Image, sizes: Sizes, root: &Digest) -> Result<Self> {
+        let seed = Guid::seed(&image.id);
+        let types = image.arch.root_types();
         let (root_id, verity_id) = Guid::of_root_hash(root);
-        let label = profile.image.name();
+        let label = image.name();
         let units = label.encode_utf16().count();
         if units > LABEL_UNITS {
             return Err(Error::user(format!("`{label}` is too long to name a partition"))

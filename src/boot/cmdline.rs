@@ -1,0 +1,112 @@
+//! The kernel's command line: what seals the root, then what the profile asks for.
+
+use crate::arch::Arch;
+use crate::digest::Digest;
+use crate::error::{Error, Result};
+
+/// Longer ones are cut by the kernel (COMMAND_LINE_SIZE, the NUL included).
+const MAX: usize = 2047;
+/// Options that decide what runs as the system; only this tool sets them.
+const RESERVED: [&str; 12] = [
+    "roothash",
+    "usrhash",
+    "root",
+    "rootfstype",
+    "rootflags",
+    "rootwait",
+    "init",
+    "rdinit",
+    "systemd.verity",
+    "systemd.verity_root_data",
+    "systemd.verity_root_hash",
+    "systemd.verity_root_options",
+];
+
+/// The command line for the root with the hash `root`; `own` are the words of the profile.
+///
+/// A word of the profile that names the root or the init, or that would run into its neighbours, is an
+/// error. `console=`, `panic=` and `systemd.machine_id=` have defaults that a word of the profile replaces.
+pub fn build(arch: Arch, own: &[String], root: &Digest) -> Result<String> {
+    own.iter().try_for_each(|word| check(word))?;
+    let has = |name: &str| own.iter().any(|word| name_of(word) == name);
+    let mut words = vec![format!("roothash={root}"), "rootfstype=squashfs".to_owned(), "ro".to_owned()];
+    if !has("console") {
+        // The last one is /dev/console.
+        words.push("console=tty0".to_owned());
+        words.push(format!("console={},115200n8", arch.console()));
+    }
+    if !has("panic") {
+        // A node that cannot go on starts again; seconds.
+        words.push("panic=10".to_owned());
+    }
+    if !has("systemd.machine_id") {
+        words.push("systemd.machine_id=firmware".to_owned());
+    }
+    words.extend(own.iter().cloned());
+    let line = words.join(" ");
+    if line.len() > MAX {
+        return Err(Error::user(format!("a kernel command line of {} bytes", line.len()))
+            .hint(format!("expected at most {MAX}; leave words of `kernel.cmdline` out")));
+    }
+    Ok(line)
+}
+
+/// The option that a word sets, as the kernel compares: quotes do not count, `-` is `_`.
+fn name_of(word: &str) -> String {
+    let plain = word.replace('"', "");
+    plain.split('=').next().unwrap_or_default().replace('-', "_")
+}
+
+fn check(word: &str) -> Result<()> {
+    let bad = |why: &str| Err(Error::user(format!("the word `{}` of `kernel.cmdline` {why}", word.escape_debug())));
+    if word.is_empty() || !word.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
+        return bad("is empty or not printable ASCII");
+    }
+    if word.matches('"').count() % 2 != 0 {
+        return bad("has a quote that does not end");
+    }
+    let mut quoted = false;
+    let gap = word.bytes().any(|byte| {
+        quoted ^= byte == b'"';
+        byte == b' ' && !quoted
+    });
+    if gap {
+        return bad("holds a space outside of quotes").map_err(|error| error.hint("expected one word an entry"));
+    }
+    let name = name_of(word);
+    if name == "__" {
+        return bad("ends the kernel's options");
+    }
+    let reserved = RESERVED.iter().any(|reserved| name == reserved.replace('-', "_"));
+    if reserved {
+        return bad("decides what is booted").map_err(|error| error.hint("the tool sets it; leave the word out"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_that_break_out_are_refused() {
+        for word in [
+            "",
+            "a b",
+            "x=\"a",
+            "roothash=00",
+            "root\"hash\"=00",
+            "\"roothash=00\"",
+            "init=/bin/sh",
+            "rdinit=/x",
+            "--",
+            "a\nb",
+            "ü",
+        ] {
+            assert!(check(word).is_err(), "{word}");
+        }
+        for word in ["quiet", "console=ttyS0,115200n8", "dyndbg=\"file a.c +p\"", "rootdelay=300", "net.ifnames=0"] {
+            assert!(check(word).is_ok(), "{word}");
+        }
+    }
+}
