@@ -1,0 +1,112 @@
+//! The one word of the kernel's command line that the initrd obeys: `roothash=`.
+//!
+//! Words are split as the kernel splits them (white space outside double quotes). A second
+//! `roothash=` is refused wherever it stands: a part of the line that is not sealed must
+//! not be able to choose another root than the part that is.
+
+use super::guid::Guid;
+use super::text::nibble;
+
+/// The root hash of a verity tree of SHA-256.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RootHash(pub [u8; 32]);
+
+impl RootHash {
+    /// The ids of the data and of the hash partition: the first and the last 128 bits
+    /// (Discoverable Partitions Specification).
+    pub fn partitions(&self) -> (Guid, Guid) {
+        let (mut data, mut hash) = ([0; 16], [0; 16]);
+        let (first, last) = self.0.split_at(16);
+        data.copy_from_slice(first);
+        hash.copy_from_slice(last);
+        (Guid(data), Guid(hash))
+    }
+}
+
+/// The root hash of a command line, or what is wrong with the line.
+pub fn root_hash(line: &[u8]) -> Result<RootHash, &'static str> {
+    let mut found = None;
+    let mut quoted = false;
+    let is_gap = |byte: &u8| byte.is_ascii_whitespace() || *byte == 0 || *byte == 0x0b;
+    let words = line.split(|byte| {
+        quoted ^= *byte == b'"';
+        !quoted && is_gap(byte)
+    });
+    for word in words {
+        let Some(value) = strip(word, b"roothash=") else { continue };
+        if found.is_some() {
+            return Err("the kernel command line has more than one roothash=");
+        }
+        found = Some(digest(value).ok_or("roothash= is not 64 hexadecimal digits")?);
+    }
+    found.map(RootHash).ok_or("the kernel command line has no roothash=")
+}
+
+/// What follows `name` in a word, were it not for quotes, which may stand anywhere.
+fn strip<'a>(word: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    let mut rest = word;
+    for wanted in name {
+        while let Some((b'"', after)) = rest.split_first() {
+            rest = after;
+        }
+        let (byte, after) = rest.split_first()?;
+        if byte != wanted {
+            return None;
+        }
+        rest = after;
+    }
+    Some(rest)
+}
+
+fn digest(value: &[u8]) -> Option<[u8; 32]> {
+    let mut bytes = [0u8; 32];
+    let mut digits = 0usize;
+    for &character in value.iter().filter(|byte| **byte != b'"') {
+        let slot = bytes.get_mut(digits / 2)?;
+        *slot = (*slot << 4) | nibble(character)?;
+        digits += 1;
+    }
+    (digits == 64).then_some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HASH: &str = "00112233445566778899aabbccddeeff0102030405060708090a0b0c0d0e0f10";
+
+    fn parse(line: String) -> Result<RootHash, &'static str> {
+        root_hash(line.as_bytes())
+    }
+
+    #[test]
+    fn finds_the_hash_and_its_partitions() {
+        let hash = parse(format!("console=ttyS0 roothash={HASH} quiet\n")).unwrap();
+        let (data, tree) = hash.partitions();
+        assert_eq!(data.to_string(), "00112233-4455-6677-8899-aabbccddeeff");
+        assert_eq!(tree.to_string(), "01020304-0506-0708-090a-0b0c0d0e0f10");
+        assert_eq!(parse(format!("roothash={}", HASH.to_uppercase())), Ok(hash));
+        assert_eq!(parse(format!("a=\"b roothash=1\" roothash=\"{HASH}\"")), Ok(hash));
+    }
+
+    #[test]
+    fn refuses_what_is_not_one_hash() {
+        for line in [
+            String::new(),
+            "root=/dev/sda".into(),
+            "xroothash=00".into(),
+            "roothash".into(),
+            "roothash=".into(),
+            format!("roothash={}", &HASH[1..]),
+            format!("roothash={HASH}0"),
+            format!("roothash=g{}", &HASH[1..]),
+            format!("roothash={HASH} roothash={HASH}"),
+            format!("roothash={HASH} -- roothash={HASH}"),
+            format!("roothash={HASH} \"roothash={HASH}\""),
+            format!("roothash={HASH}\troo\"thash\"={HASH}"),
+            format!("\"x\" roothash={HASH} roothash=junk"),
+        ] {
+            assert!(parse(line.clone()).is_err(), "{line}");
+        }
+    }
+}

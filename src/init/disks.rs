@@ -1,0 +1,192 @@
+//! The disks of the machine, and the one among them that the firmware booted.
+
+use super::bootpath::{BootPath, Place, pci_root};
+use super::cmdline::RootHash;
+use super::efi;
+use super::gpt::{self, Partition};
+use super::guid::Guid;
+use super::pick::{Name, Round, Verdict};
+use super::say;
+use super::sys::{self, File, open};
+use super::text::{Fault, Text};
+
+/// Seconds until a disk that is not there is missing.
+const PATIENCE: u64 = 30;
+
+/// Milliseconds between two looks.
+const PAUSE: u64 = 50;
+
+/// Milliseconds until a disk is taken although the boot option points elsewhere.
+const DOUBT: u64 = 3000;
+
+/// Block devices that are no disk of the machine, or too slow to ask (floppies).
+const OTHERS: [&str; 9] = ["loop", "ram", "zram", "dm-", "md", "nbd", "fd", "sr", "mtd"];
+
+/// A path, or a file's name in sysfs.
+type Path = Text<256>;
+
+/// What the firmware and the loader say of this boot.
+pub struct Firmware {
+    esp: Option<Guid>,
+    path: Option<BootPath>,
+    /// Whether the stub measured the kernel into the PCR of the phases.
+    pub measured: bool,
+}
+
+impl Firmware {
+    /// Asks the EFI variables, where there are any.
+    pub fn ask() -> Self {
+        let directory = c"/sys/firmware/efi/efivars";
+        let flags = sys::mount::NO_SUID | sys::mount::NO_EXEC | sys::mount::NO_DEV;
+        let _ = sys::mount(c"efivarfs", directory, c"efivarfs", flags, c"");
+        let mut buffer = [0u8; 4096];
+        let esp = variable("LoaderDevicePartUUID", efi::LOADER, &mut buffer)
+            .and_then(efi::volatile)
+            .and_then(efi::partition_id);
+        let measured = variable("StubPcrKernelImage", efi::LOADER, &mut buffer)
+            .and_then(efi::volatile)
+            .is_some_and(|value| efi::measured(value, super::phase::PCR));
+        let current =
+            variable("BootCurrent", efi::GLOBAL, &mut buffer).and_then(efi::volatile).and_then(efi::boot_current);
+        let path = current.and_then(|number| {
+            let name = Text::<16>::of(format_args!("Boot{number:04X}"));
+            variable(name.str(), efi::GLOBAL, &mut buffer).and_then(efi::any).and_then(BootPath::parse)
+        });
+        Firmware { esp, path, measured }
+    }
+}
+
+fn variable<'a>(name: &str, vendor: &str, buffer: &'a mut [u8]) -> Option<&'a [u8]> {
+    say::read(Path::of(format_args!("/sys/firmware/efi/efivars/{name}-{vendor}")).c(), buffer)
+}
+
+/// A partition as the kernel shows it.
+pub struct Node {
+    /// Open for reading.
+    pub file: File,
+    /// Its major and minor number.
+    pub number: (u32, u32),
+    /// Its bytes.
+    pub size: u64,
+}
+
+/// The root's partitions on the disk that was booted.
+pub struct Found {
+    /// The disk's name.
+    pub disk: Name,
+    /// The partition of the file system.
+    pub data: Node,
+    /// The partition of the verity tree.
+    pub hash: Node,
+}
+
+/// Waits for the booted disk and opens the partitions that the root hash names.
+pub fn find(root: &RootHash, firmware: &Firmware) -> Result<Found, Fault> {
+    let (data, hash) = root.partitions();
+    if data == hash {
+        return Err(Fault::of(format_args!("the two halves of the root hash are equal")));
+    }
+    match &firmware.esp {
+        Some(esp) => say::line(format_args!("booted from the ESP {esp}")),
+        None => say::line(format_args!("the loader did not name its ESP")),
+    }
+    // Where the loader named no ESP, NIL stands for it, which no partition has.
+    let wanted = [data, hash, firmware.esp.unwrap_or(Guid::NIL)];
+    let began = sys::uptime();
+    loop {
+        let waited = sys::uptime().saturating_sub(began) / 1000;
+        let round = look(&wanted, firmware);
+        let chosen = match round.verdict() {
+            Verdict::Take => round.best(),
+            Verdict::Doubt if waited >= DOUBT => round.best(),
+            Verdict::Refuse => return Err(round.fault(&data, PATIENCE)),
+            Verdict::Doubt | Verdict::Wait => None,
+        };
+        if let Some((disk, (data, hash))) = chosen {
+            if let (Some(data), Some(hash)) = (node(disk, data), node(disk, hash)) {
+                return Ok(Found { disk: *disk, data, hash });
+            }
+        }
+        if waited >= PATIENCE * 1000 {
+            return Err(match chosen {
+                Some((disk, _)) => Fault::of(format_args!(
+                    "the kernel does not show the partitions of disk {disk} as its table has them"
+                )),
+                None => round.fault(&data, PATIENCE),
+            });
+        }
+        sys::sleep(PAUSE);
+    }
+}
+
+/// Looks at every disk once.
+fn look(wanted: &[Guid; 3], firmware: &Firmware) -> Round<(Partition, Partition)> {
+    let mut round = Round::new(firmware.esp.is_some(), firmware.path.is_some());
+    let Ok(blocks) = File::open(c"/sys/block", open::READ | open::DIRECTORY) else { return round };
+    let _ = blocks.names(|name| {
+        let name = name.to_bytes();
+        if OTHERS.iter().any(|other| name.starts_with(other.as_bytes())) {
+            return true;
+        }
+        let mut disk = Name::new();
+        disk.push(name);
+        let [data, hash, esp] = table(&disk, wanted).unwrap_or([None; 3]);
+        let here = firmware.path.as_ref().is_some_and(|path| is_at(&disk, path));
+        let claim = round.claim(data.is_some(), hash.is_some(), esp.is_some(), here);
+        let nothing = Partition { number: 0, start: 0, size: 0 };
+        round.see(disk, claim, (data.unwrap_or(nothing), hash.unwrap_or(nothing)));
+        true
+    });
+    round
+}
+
+/// The wanted partitions of a disk; none where it has no good table.
+fn table(disk: &Name, wanted: &[Guid; 3]) -> Option<[Option<Partition>; 3]> {
+    let sector = u32::try_from(attribute(disk, "queue/logical_block_size")?).ok()?;
+    let bytes = attribute(disk, "size").filter(|size| *size > 0)?.checked_mul(512)?;
+    let file = device(disk.bytes(), open::NON_BLOCKING)?;
+    let mut read = |offset: u64, buffer: &mut [u8]| file.read_at(offset, buffer).is_ok();
+    gpt::find(&mut read, sector, bytes.checked_div(u64::from(sector))?, wanted).ok()
+}
+
+/// Whether a disk is where the firmware's boot option points.
+fn is_at(disk: &Name, path: &BootPath) -> bool {
+    let mut buffer = [0u8; 512];
+    let Ok(link) = sys::read_link(Path::of(format_args!("/sys/block/{disk}")).c(), &mut buffer) else {
+        return false;
+    };
+    let root = pci_root(link)
+        .and_then(|root| core::str::from_utf8(root).ok())
+        .and_then(|root| say::number(Path::of(format_args!("/sys/devices/{root}/firmware_node/uid")).c()));
+    let narrow = |number: u64| u32::try_from(number).ok();
+    let namespace = attribute(disk, "nsid").and_then(narrow);
+    path.fits(&Place { link, root: root.and_then(narrow), namespace })
+}
+
+/// Opens a partition, where the kernel shows it exactly as the table has it.
+fn node(disk: &Name, partition: &Partition) -> Option<Node> {
+    let infix = if disk.bytes().last()?.is_ascii_digit() { "p" } else { "" };
+    let name = Name::of(format_args!("{disk}{infix}{}", partition.number));
+    let of_part = |what: &str| attribute(disk, Path::of(format_args!("{name}/{what}")).str());
+    let start = of_part("start")?.checked_mul(512)?;
+    let size = of_part("size")?.checked_mul(512)?;
+    if !name.whole() || (start, size) != (partition.start, partition.size) {
+        return None;
+    }
+    let mut buffer = [0u8; 32];
+    let dev = say::read(Path::of(format_args!("/sys/block/{disk}/{name}/dev")).c(), &mut buffer)?;
+    let (major, minor) = core::str::from_utf8(dev).ok()?.trim().split_once(':')?;
+    let number = (major.parse().ok()?, minor.parse().ok()?);
+    Some(Node { file: device(name.bytes(), 0)?, number, size })
+}
+
+/// Opens a device by its name in sysfs, which has `!` for the `/` of some drivers.
+fn device(name: &[u8], flags: usize) -> Option<File> {
+    let mut path = Path::of(format_args!("/dev/"));
+    name.iter().for_each(|byte| path.push(&[if *byte == b'!' { b'/' } else { *byte }]));
+    File::open(path.c(), open::READ | flags).ok()
+}
+
+fn attribute(disk: &Name, what: &str) -> Option<u64> {
+    say::number(Path::of(format_args!("/sys/block/{disk}/{what}")).c())
+}

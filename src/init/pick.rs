@@ -1,0 +1,180 @@
+//! Which of the disks that are there is the one that was booted.
+//!
+//! A disk is taken only if it holds the root partition, its hash partition and the ESP that
+//! the loader names. Anybody who can write a disk can copy those ids, so where two disks
+//! have them all, only the firmware's boot option can tell; else none is taken.
+
+use super::text::{Fault, Text};
+
+/// The name of a disk in `/sys/block`.
+pub type Name = Text<64>;
+
+/// What a disk holds; later is better.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Claim {
+    /// Nothing of interest.
+    Nothing,
+    /// The loader's ESP, or one of the two partitions.
+    Part,
+    /// The two partitions, but not the loader's ESP.
+    Stranger,
+    /// All three partitions, or both where the loader named no ESP.
+    Booted,
+    /// As before, and it is where the firmware's boot option points.
+    Pointed,
+}
+
+/// What is to be done after all disks were looked at.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Verdict {
+    /// The best disk is the one.
+    Take,
+    /// As before, but the boot option points elsewhere, so another one may still turn up.
+    Doubt,
+    /// It is not there yet.
+    Wait,
+    /// Two disks, and nothing to tell them apart.
+    Refuse,
+}
+
+/// The disks of one round; `T` is what is kept of each.
+pub struct Round<T> {
+    seen: usize,
+    best: Claim,
+    first: Option<(Name, T)>,
+    second: Option<Name>,
+    named: bool,
+    pointed: bool,
+}
+
+impl<T> Round<T> {
+    /// A round with no disk yet; whether the loader named its ESP, and whether the boot
+    /// option points to a place.
+    pub fn new(named: bool, pointed: bool) -> Self {
+        Round { seen: 0, best: Claim::Nothing, first: None, second: None, named, pointed }
+    }
+
+    /// What a disk claims by which partitions it holds and where it is.
+    pub fn claim(&self, data: bool, hash: bool, esp: bool, here: bool) -> Claim {
+        match (data && hash, esp || !self.named) {
+            (true, true) if here && self.pointed => Claim::Pointed,
+            (true, true) => Claim::Booted,
+            (true, false) => Claim::Stranger,
+            (false, _) if data || hash || (esp && self.named) => Claim::Part,
+            (false, _) => Claim::Nothing,
+        }
+    }
+
+    /// Takes note of a disk.
+    pub fn see(&mut self, name: Name, claim: Claim, kept: T) {
+        if claim > self.best {
+            (self.best, self.first, self.second) = (claim, Some((name, kept)), None);
+        } else if claim == self.best && claim > Claim::Nothing {
+            self.second.get_or_insert(name);
+        }
+        self.seen = self.seen.saturating_add(1);
+    }
+
+    /// The disk with the best claim, the first one of several.
+    pub fn best(&self) -> Option<&(Name, T)> {
+        self.first.as_ref()
+    }
+
+    /// What follows from all disks.
+    pub fn verdict(&self) -> Verdict {
+        match (self.best, self.second) {
+            (Claim::Booted | Claim::Pointed, Some(_)) => Verdict::Refuse,
+            (Claim::Booted, None) if self.pointed => Verdict::Doubt,
+            (Claim::Booted | Claim::Pointed, None) => Verdict::Take,
+            _ => Verdict::Wait,
+        }
+    }
+
+    /// Why no disk was taken, after `seconds`.
+    pub fn fault(&self, data: &dyn core::fmt::Display, seconds: u64) -> Fault {
+        let nameless = Name::new();
+        let name = self.first.as_ref().map_or(&nameless, |(name, _)| name);
+        match (self.best, self.second) {
+            (Claim::Booted | Claim::Pointed, Some(other)) => Fault::of(format_args!(
+                "disks {name} and {other} both hold the booted ESP and the root partition {data}: detach the copy"
+            )),
+            (Claim::Stranger, _) => Fault::of(format_args!(
+                "the booted disk holds no root partition {data}; {name} holds one but was not booted, so it is not taken"
+            )),
+            (Claim::Part, _) => Fault::of(format_args!(
+                "disk {name} lacks the root partition {data}, its hash partition or the booted ESP"
+            )),
+            _ => Fault::of(format_args!(
+                "missing partition: none of {} disks holds the root partition {data} after {seconds} s",
+                self.seen
+            )),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Claim::*;
+    use super::*;
+
+    fn name(n: usize) -> Name {
+        Name::of(format_args!("vd{}", char::from(b'a' + n as u8)))
+    }
+
+    fn round(named: bool, pointed: bool, claims: &[Claim]) -> Round<usize> {
+        let mut round = Round::new(named, pointed);
+        claims.iter().enumerate().for_each(|(n, claim)| round.see(name(n), *claim, n));
+        round
+    }
+
+    fn verdict(pointed: bool, claims: &[Claim]) -> (Verdict, Option<usize>) {
+        let round = round(true, pointed, claims);
+        let best = round.best().map(|(_, n)| *n);
+        (round.verdict(), best)
+    }
+
+    #[test]
+    fn takes_the_booted_disk_only() {
+        assert_eq!(verdict(false, &[Nothing, Booted]), (Verdict::Take, Some(1)));
+        assert_eq!(verdict(false, &[Stranger, Part, Booted]), (Verdict::Take, Some(2)));
+        for claims in [&[Stranger][..], &[Part, Part], &[Nothing], &[]] {
+            assert_eq!(verdict(false, claims).0, Verdict::Wait, "{claims:?}");
+        }
+        assert_eq!(verdict(false, &[Booted, Nothing, Booted]).0, Verdict::Refuse);
+    }
+
+    #[test]
+    fn the_boot_option_tells_copies_apart() {
+        assert_eq!(verdict(true, &[Booted, Pointed]), (Verdict::Take, Some(1)));
+        assert_eq!(verdict(true, &[Pointed, Booted]), (Verdict::Take, Some(0)));
+        assert_eq!(verdict(true, &[Booted]), (Verdict::Doubt, Some(0)));
+        assert_eq!(verdict(true, &[Booted, Booted]).0, Verdict::Refuse);
+        assert_eq!(verdict(true, &[Pointed, Pointed]).0, Verdict::Refuse);
+    }
+
+    #[test]
+    fn claims() {
+        let named = Round::<()>::new(true, true);
+        assert_eq!(named.claim(true, true, true, true), Pointed);
+        assert_eq!(named.claim(true, true, true, false), Booted);
+        assert_eq!(named.claim(true, true, false, true), Stranger);
+        assert_eq!(named.claim(true, false, true, true), Part);
+        assert_eq!(named.claim(false, false, true, true), Part);
+        assert_eq!(named.claim(false, false, false, true), Nothing);
+        let unnamed = Round::<()>::new(false, false);
+        assert_eq!(unnamed.claim(true, true, false, true), Booted);
+        assert_eq!(unnamed.claim(false, false, true, false), Nothing);
+    }
+
+    #[test]
+    fn says_which_disk_and_why() {
+        let fault = |claims: &[Claim]| round(true, false, claims).fault(&"ID", 30).to_string();
+        assert_eq!(
+            fault(&[Booted, Nothing, Booted]),
+            "disks vda and vdc both hold the booted ESP and the root partition ID: detach the copy"
+        );
+        assert!(fault(&[Part, Stranger]).contains("vdb holds one but was not booted"));
+        assert!(fault(&[Nothing, Part]).starts_with("disk vdb lacks"));
+        assert_eq!(fault(&[Nothing]), "missing partition: none of 1 disks holds the root partition ID after 30 s");
+    }
+}
