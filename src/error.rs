@@ -66,6 +66,7 @@ struct Inner {
     contexts: Vec<String>,
     message: String,
     hints: Vec<String>,
+    details: Vec<(&'static str, serde_json::Value)>,
 }
 
 /// The crate's result.
@@ -74,7 +75,8 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     /// An error of `kind`; `message` is lower case, without a full stop.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Error { inner: Box::new(Inner { kind, contexts: Vec::new(), message: message.into(), hints: Vec::new() }) }
+        let message = message.into();
+        Error { inner: Box::new(Inner { kind, contexts: Vec::new(), message, hints: Vec::new(), details: Vec::new() }) }
     }
 
     /// A fault of the system.
@@ -104,6 +106,13 @@ impl Error {
         self
     }
 
+    /// Adds what machines should know in a form of its own: a key of the error's line in `--json`.
+    #[must_use]
+    pub fn detail(mut self, key: &'static str, value: serde_json::Value) -> Self {
+        self.inner.details.push((key, value));
+        self
+    }
+
     /// Puts what was being done in front, a gerund ("packing `/usr/bin/x`").
     #[must_use]
     pub fn context(mut self, context: impl Into<String>) -> Self {
@@ -124,6 +133,11 @@ impl Error {
     /// What may help.
     pub fn hints(&self) -> &[String] {
         &self.inner.hints
+    }
+
+    /// What machines should know besides, by key.
+    pub fn details(&self) -> &[(&'static str, serde_json::Value)] {
+        &self.inner.details
     }
 
     /// What was being done, outermost first.

@@ -109,13 +109,17 @@ impl Report {
     /// The error that ends the run, with its hints; also under `--quiet`.
     pub fn error(&self, error: &Error) {
         if self.mode == Mode::Json {
-            self.json(&serde_json::json!({
+            let mut line = serde_json::json!({
                 "event": "error",
                 "kind": error.kind().name(),
                 "context": error.contexts().collect::<Vec<_>>(),
                 "message": error.message(),
                 "hints": error.hints(),
-            }));
+            });
+            for (key, value) in error.details() {
+                line[*key] = value.clone();
+            }
+            self.json(&line);
             return;
         }
         self.line(&format!("{} {error}", self.paint("31", "error:")));

@@ -40,7 +40,13 @@ impl FromStr for Size {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        let bad = || Error::user(format!("unknown size `{text}`")).hint("expected digits and an optional K, M, G or T");
+        let bad = || {
+            let error = Error::user(format!("unknown size `{text}`")).hint("expected digits and an optional K, M, G or T");
+            match meant(text) {
+                Some(meant) => error.hint(format!("did you mean `{meant}`?")),
+                None => error,
+            }
+        };
         let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
         let (digits, unit) = text.split_at(split);
         let shift = match unit {
@@ -54,6 +60,16 @@ impl FromStr for Size {
         let value: u64 = digits.parse().map_err(|_| bad())?;
         value.checked_mul(1 << shift).map(Size).ok_or_else(bad)
     }
+}
+
+/// What a text that is no size probably meant: `12 GiB` is `12G`.
+fn meant(text: &str) -> Option<String> {
+    let text = text.trim();
+    let digits: String = text.chars().take_while(char::is_ascii_digit).take(15).collect();
+    let unit = text[digits.len()..].trim_start().chars().next()?.to_ascii_uppercase();
+    let unit = if "KMGT".contains(unit) { unit } else { 'G' };
+    let rest = &text[digits.len()..];
+    (!digits.is_empty() && !rest.starts_with(['.', ','])).then(|| format!("{digits}{unit}"))
 }
 
 impl Serialize for Size {

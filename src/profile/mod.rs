@@ -3,6 +3,23 @@
 //! A [`Profile`] is made only by [`load`], from one TOML file and the templates that it
 //! extends; all mistakes of all files come back at once.
 
+mod de;
+mod expand;
+mod extend;
+mod load;
+mod merge;
+mod mistake;
+mod node;
+mod origins;
+mod place;
+pub mod raw;
+mod resolve;
+pub mod template;
+
+pub use load::{LoadOptions, load, load_text};
+pub use mistake::Mistake;
+pub use origins::Origins;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -12,7 +29,7 @@ use crate::path::RootPath;
 use crate::size::Size;
 
 /// A resolved profile.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Profile {
     /// The file that was loaded.
     pub path: PathBuf,
@@ -123,7 +140,7 @@ pub struct Package {
 }
 
 /// `[kernel]`
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Kernel {
     /// The package of the kernel.
     pub package: Package,
@@ -138,7 +155,7 @@ pub struct Kernel {
 }
 
 /// `[userland]`
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Userland {
     /// What was asked for.
     pub packages: Vec<Package>,
@@ -164,7 +181,7 @@ pub struct Acknowledgement {
 }
 
 /// Where a program comes from.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Origin {
     /// Packages, installed into the root like those of the userland.
     Apt(Vec<Package>),
@@ -203,7 +220,7 @@ pub struct Go {
 }
 
 /// A program: where it comes from and where it goes.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Program {
     /// Where it comes from.
     pub origin: Origin,
@@ -216,7 +233,7 @@ pub struct Program {
 }
 
 /// containerd or the kubelet: a program and its configuration.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Component {
     /// The program.
     pub program: Program,
@@ -236,7 +253,7 @@ pub enum Cluster {
 }
 
 /// `[[preload]]`
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Preload {
     /// The reference by which pods name it: `localhost/pause:1`.
     pub name: String,
@@ -245,7 +262,7 @@ pub struct Preload {
 }
 
 /// How a preloaded container image comes to be.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum PreloadImage {
     /// An OCI archive beside the profile.
     File(PathBuf),
@@ -271,7 +288,7 @@ pub enum PreloadImage {
 }
 
 /// `[[pod]]`: a static pod as the kubelet takes it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Pod {
     /// `metadata.name`; the file's name too.
     pub name: String,
@@ -323,7 +340,7 @@ pub enum UnitState {
 }
 
 /// A change of the tree that the profile asks for.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Edit {
     /// `[[file]]`
     File {
@@ -366,7 +383,7 @@ pub enum Edit {
 }
 
 /// The bytes of a file of the profile.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum FileContent {
     /// Written in the profile.
     Text(String),

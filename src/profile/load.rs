@@ -1,0 +1,111 @@
+//! From a file to a [`Profile`]: read, merge, choose, expand, read strictly, resolve.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use serde::Deserialize;
+
+use super::de::{Reader, cut};
+use super::expand::Expand;
+use super::extend::Reading;
+use super::mistake::{self, Mistake};
+use super::node::{Data, Node};
+use super::origins::Origins;
+use super::place::{At, Files};
+use super::resolve::Resolver;
+use super::{Profile, raw};
+use crate::arch::Arch;
+use crate::error::Result;
+
+/// More values than this are not cut out of one profile: the rest follows from them.
+const MOST_FAULTS: usize = 200;
+
+/// What a load is told besides the file.
+#[derive(Debug, Clone, Default)]
+pub struct LoadOptions {
+    /// The target, in place of the profile's.
+    pub arch: Option<Arch>,
+}
+
+/// Loads the profile at `path` and all that it extends.
+///
+/// Reads TOML files and looks whether the files that they name are there; nothing else is
+/// touched. The returned [`Origins`] tell which line set which value.
+///
+/// # Errors
+/// [`Kind::User`](crate::error::Kind::User), with every mistake of every file; as JSON in
+/// the error's detail `mistakes`.
+pub fn load(path: &Path, options: &LoadOptions) -> Result<(Profile, Origins)> {
+    load_text(path, None, options)
+}
+
+/// [`load`], with `text` in place of what the file at `path` holds, if it is given.
+pub fn load_text(path: &Path, text: Option<String>, options: &LoadOptions) -> Result<(Profile, Origins)> {
+    let mut reading = Reading::default();
+    let tree = reading.read(path, text)?;
+    let Reading { files, mut mistakes, .. } = reading;
+    let (arch, known) = architecture(&tree, options);
+    let values = variables(&files, &tree, arch, &mut mistakes);
+    let node = Expand { files: &files, mistakes: &mut mistakes, arch, known, values }.node(tree);
+    let Some(node) = node else { return Err(mistake::error(mistakes)) };
+    let origins = Origins::of(&files, &node);
+    let (raw, cut) = strictly(&files, node, &mut mistakes);
+    let Some(raw) = raw else { return Err(mistake::error(mistakes)) };
+    let mut resolver = Resolver::new(&files, mistakes, cut, arch);
+    let profile = resolver.profile(raw, path.to_owned());
+    match (profile, resolver.mistakes) {
+        (Some(profile), mistakes) if mistakes.is_empty() => Ok((profile, origins)),
+        (_, mistakes) => Err(mistake::error(mistakes)),
+    }
+}
+
+/// The target, and whether it is sure; one that is missing or unknown is told of later.
+fn architecture(tree: &Node, options: &LoadOptions) -> (Arch, bool) {
+    let written = match tree.get(&["image", "arch"]).map(|node| &node.data) {
+        Some(Data::Text(name)) => Arch::from_name(name),
+        _ => None,
+    };
+    let arch = options.arch.or(written);
+    (arch.unwrap_or(Arch::Amd64), arch.is_some())
+}
+
+fn variables(files: &Files, tree: &Node, arch: Arch, mistakes: &mut Vec<Mistake>) -> BTreeMap<&'static str, String> {
+    let mut values = BTreeMap::from([("arch", arch.name().to_owned())]);
+    for name in ["id", "version"] {
+        let Some(node) = tree.get(&["image", name]) else { continue };
+        let Data::Text(text) = &node.data else { continue };
+        match text.contains("${") {
+            true => mistakes.push(
+                Mistake::new(files, node.place, format!("`image.{name}` holds a variable"))
+                    .expected("plain text, since variables are made of it"),
+            ),
+            false => drop(values.insert(name, text.clone())),
+        }
+    }
+    values
+}
+
+/// Reads a tree into the raw types; what does not fit is noted, cut out and left behind, until the rest does.
+fn strictly(
+    files: &Files,
+    mut node: Node,
+    mistakes: &mut Vec<Mistake>,
+) -> (Option<At<raw::Profile>>, BTreeSet<(usize, String)>) {
+    let mut gone = BTreeSet::new();
+    for _ in 0..MOST_FAULTS {
+        let fault = match At::<raw::Profile>::deserialize(Reader(&node)) {
+            Ok(raw) => return (Some(raw), gone),
+            Err(fault) => fault,
+        };
+        let place = fault.place.unwrap_or(node.place);
+        let mut mistake = Mistake::new(files, place, fault.message);
+        mistake.expected = fault.expected;
+        mistake.help = fault.help;
+        mistakes.push(mistake);
+        match cut(&mut node, place.id) {
+            Some(hole) => gone.insert(hole),
+            None => return (None, gone),
+        };
+    }
+    (None, gone)
+}

@@ -1,0 +1,154 @@
+//! `[image]`, `[source]`, `[kernel]`, `[userland]`, `[layout]`, `[pack]`, `[[output]]`, `[posture]`, `[waive]`.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{Acknowledgement, List, Map, OneOrMany, Opt, PackageRef, Parsed, SysctlValue};
+use crate::arch::Arch;
+use crate::profile::{Codec, Forbidden};
+use crate::size::Size;
+
+/// What the image is called.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Image {
+    /// IMAGE_ID of os-release: letters, digits, `-` and `.`. Partitions are labelled
+    /// `<id>_<version>`, so both together have 35 characters at most.
+    #[schemars(required)]
+    pub id: Opt<String>,
+    /// IMAGE_VERSION of os-release: letters, digits, `.`, `-`, `~`, `^` and `+`.
+    #[schemars(required)]
+    pub version: Opt<String>,
+    /// `amd64` or `arm64`; `--arch` overrides it.
+    #[schemars(required)]
+    pub arch: Opt<Arch>,
+}
+
+/// An archive of packages, by its kind.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase", deny_unknown_fields)]
+pub enum Source {
+    /// A signed Debian archive.
+    Apt(SourceApt),
+}
+
+/// A signed Debian archive.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct SourceApt {
+    /// Suites of one distribution: `["trixie", "trixie-updates", "trixie-security"]`.
+    #[schemars(required)]
+    pub suites: List<String>,
+    /// Components; `["main"]` by default.
+    pub components: List<String>,
+    /// Whose signatures count: `"debian"` (built in, the default), or a file of keys.
+    pub keyring: Opt<String>,
+    /// Where the archive is to be had, http or https. By default what the configuration of
+    /// the building host's own apt names; `--mirror NAME=URL` and `IMAGEBUILD_MIRROR_NAME`
+    /// win over both.
+    pub mirror: Opt<String>,
+}
+
+/// The kernel and its settings.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Kernel {
+    /// The package of the kernel: `"linux-image-cloud-${arch}"`.
+    #[schemars(required)]
+    pub apt: Opt<PackageRef>,
+    /// Words of the kernel's command line, beside those that the tool sets. Without a
+    /// `console=` among them, the architecture's serial console and the screen are added.
+    pub cmdline: List<String>,
+    /// Modules that are loaded at start, beside those that containerd and the kubelet need.
+    pub modules: List<String>,
+    /// Kernel settings (`"vm.max_map_count" = 262144`), over the tool's own.
+    pub sysctl: Map<String, SysctlValue>,
+    /// Globs of modules that are left out of the root, below `kernel/` (`drivers/gpu/**`).
+    pub exclude: List<String>,
+}
+
+/// The packages of the root.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Userland {
+    /// The source of every package that does not name one. By default the only source, or
+    /// the one named `debian`.
+    pub from: Opt<String>,
+    /// The packages, as `"name"` or `{ name, from }`; what they depend on comes with them.
+    #[schemars(required)]
+    pub packages: List<PackageRef>,
+    /// Globs of paths that are left out of the tree (`/usr/share/locale/**`).
+    pub exclude: List<String>,
+    /// Dependencies that are left out, each with the reason: `perl = "only legacy tools"`,
+    /// or for one dependant alone `"perl < iptables" = "..."`.
+    pub without: Map<String, String>,
+    /// Maintainer scripts that no step covers, each acknowledged with a reason.
+    pub script: List<Acknowledgement>,
+}
+
+/// Sizes of the partitions.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Layout {
+    /// The data partition of a slot, a multiple of 1 MiB; `"512M"` by default. Its verity
+    /// partition follows from it.
+    pub slot: Opt<Parsed<Size>>,
+    /// `2` (A and B, the default) or `1`.
+    pub slots: Opt<u8>,
+    /// The EFI system partition, at least `"260M"` and a multiple of 1 MiB; `"512M"` by default.
+    pub esp: Opt<Parsed<Size>>,
+}
+
+/// How the root is packed.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Pack {
+    /// `zstd` (the default), `xz`, `gzip`, `lz4` or `none`.
+    pub codec: Opt<Codec>,
+    /// zstd: 1 to 22, 15 by default. xz: 0 to 9, 6 by default. gzip: 1 to 9, 9 by default.
+    /// lz4 and none have no levels.
+    pub level: Opt<i32>,
+    /// Bytes of a block, a power of two from `"4K"` to `"1M"`; `"128K"` by default.
+    pub block: Opt<Parsed<Size>>,
+}
+
+/// A file that is written.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Output {
+    /// The format and its options: `format.raw = {}`.
+    #[schemars(required)]
+    pub format: Opt<Format>,
+}
+
+/// A format and its options.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase", deny_unknown_fields)]
+pub enum Format {
+    /// A raw disk.
+    Raw {},
+}
+
+/// Rules that the finished tree must keep.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Posture {
+    /// What the tree must not hold: `shell`, `package-manager`, `ssh`, `getty`, `setuid`,
+    /// `world-writable`. All of them by default.
+    pub forbid: List<Forbidden>,
+}
+
+/// A check or a default that is given up.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Waiver {
+    /// Why.
+    #[schemars(required)]
+    pub reason: Opt<String>,
+    /// The last day on which it holds: `2027-06-30`. It is judged against the moment that
+    /// the lock fixes, never the clock.
+    pub until: Opt<String>,
+}
+
+/// One package or several.
+pub type Packages = Opt<OneOrMany<PackageRef>>;
