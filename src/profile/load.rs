@@ -98,10 +98,13 @@ fn strictly(
             Err(fault) => fault,
         };
         let place = fault.place.unwrap_or(node.place);
-        let mut mistake = Mistake::new(files, place, fault.message);
-        mistake.expected = fault.expected;
-        mistake.help = fault.help;
-        mistakes.push(mistake);
+        // A table out of which something was cut may be wrong for that reason alone.
+        if !gone.iter().any(|(table, _)| *table == place.id) {
+            let mut mistake = Mistake::new(files, place, fault.message);
+            mistake.expected = fault.expected;
+            mistake.help = fault.help;
+            mistakes.push(mistake);
+        }
         match cut(&mut node, place.id) {
             Some(hole) => gone.insert(hole),
             None => return (None, gone),

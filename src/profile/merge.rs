@@ -58,10 +58,11 @@ impl Merge<'_> {
                 None => {}
             }
         }
+        // Before anything is set: two alternatives in one file are a mistake, told of later.
+        for other in sets.iter().flat_map(|(key, _)| alternatives(path, key)) {
+            base.remove(other);
+        }
         for (key, entry) in sets {
-            for other in alternatives(path, &key) {
-                base.remove(other);
-            }
             path.push(key.clone());
             match base.get_mut(&key) {
                 Some(old) => {

@@ -127,7 +127,8 @@ impl Resolver<'_> {
             }
             None => self.from.clone(),
         };
-        if from.is_none() && name.is_some() {
+        let told = self.sources.is_empty() && std::mem::replace(&mut self.sourceless, true);
+        if from.is_none() && name.is_some() && !told {
             let (message, expected) = match self.sources.is_empty() {
                 true => ("there is no source of packages", "a source, declared as `[source.NAME.apt]`"),
                 false => ("it is open which source this package comes from", "`{ name, from }`, or `[userland] from`"),

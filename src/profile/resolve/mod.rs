@@ -33,12 +33,14 @@ pub struct Resolver<'a> {
     sources: Vec<String>,
     /// The source of packages that name none.
     from: Option<String>,
+    /// Whether it was told that there is no source.
+    sourceless: bool,
 }
 
 impl<'a> Resolver<'a> {
     /// Resolves for `arch`; earlier mistakes go in, all come out.
     pub fn new(files: &'a Files, mistakes: Vec<Mistake>, cut: BTreeSet<(usize, String)>, arch: Arch) -> Self {
-        Resolver { files, mistakes, cut, arch, sources: Vec::new(), from: None }
+        Resolver { files, mistakes, cut, arch, sources: Vec::new(), from: None, sourceless: false }
     }
 
     /// The resolved profile; whole only where no mistake was made.
@@ -68,6 +70,14 @@ impl<'a> Resolver<'a> {
         let mut edits = self.laid(raw.directory, raw.file, raw.link);
         edits.extend(self.changed(raw.mode, raw.remove));
         let outputs = self.outputs(raw.output, root);
+        let network = self.network(raw.network);
+        let journal = self.journal(raw.journal);
+        let var = self.var(raw.var);
+        let writable = self.writable(raw.writable);
+        let layout = self.layout(raw.layout);
+        let pack = self.pack(raw.pack);
+        let waivers = self.waivers(raw.waive);
+        // Only now may a part that is missing end it: every part has told its mistakes.
         Some(Profile {
             path,
             image: image?,
@@ -85,15 +95,15 @@ impl<'a> Resolver<'a> {
             users,
             units,
             edits,
-            network: self.network(raw.network),
-            journal: self.journal(raw.journal),
-            var: self.var(raw.var),
-            writable: self.writable(raw.writable),
-            layout: self.layout(raw.layout),
-            pack: self.pack(raw.pack),
+            network,
+            journal,
+            var,
+            writable,
+            layout,
+            pack,
             outputs,
             posture: image::posture(raw.posture),
-            waivers: self.waivers(raw.waive),
+            waivers,
         })
     }
 
