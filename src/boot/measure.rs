@@ -3,13 +3,11 @@
 use sha2::{Digest as _, Sha256};
 
 use super::uki::Section;
+use crate::init::phase;
 
 /// The order in which systemd-stub measures sections, whatever their order in the file.
 const ORDER: [&str; 10] =
     [".linux", ".osrel", ".cmdline", ".initrd", ".ucode", ".splash", ".dtb", ".uname", ".sbat", ".pcrpkey"];
-
-/// The words that are measured as a boot goes on, in order.
-const PHASES: [&str; 4] = ["enter-initrd", "leave-initrd", "sysinit", "ready"];
 
 /// How far a boot has come.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,7 +28,7 @@ pub fn pcr11(sections: &[(Section, Vec<u8>)]) -> Vec<Phase> {
     }
     let mut out = vec![Phase { name: String::new(), value: pcr }];
     let mut path = String::new();
-    for word in PHASES {
+    for word in phase::WORDS {
         extend(&mut pcr, word.as_bytes());
         path = if path.is_empty() { word.to_owned() } else { format!("{path}:{word}") };
         out.push(Phase { name: path.clone(), value: pcr });
