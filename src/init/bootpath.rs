@@ -25,6 +25,7 @@ enum Unit {
     /// The only one, or one of which the path says nothing that Linux shows.
     Any,
     Scsi(u16, u16),
+    Sata(u16),
     Nvme(u32),
 }
 
@@ -37,6 +38,8 @@ pub struct Place<'a> {
     pub root: Option<u32>,
     /// `nsid`, for NVMe.
     pub namespace: Option<u32>,
+    /// `port_no` of its ATA port, which counts from 1.
+    pub port: Option<u32>,
 }
 
 impl BootPath {
@@ -59,6 +62,7 @@ impl BootPath {
                     path.len += 1;
                 }
                 (3, 2) => path.unit = Unit::Scsi(u16_at(bytes, 4)?, u16_at(bytes, 6)?),
+                (3, 18) => path.unit = Unit::Sata(u16_at(bytes, 4)?),
                 (3, 23) => path.unit = Unit::Nvme(u32_at(bytes, 4)?),
                 _ => break,
             }
@@ -85,6 +89,7 @@ impl BootPath {
         let unit = match self.unit {
             Unit::Any => true,
             Unit::Nvme(namespace) => place.namespace.is_none_or(|ours| ours == namespace),
+            Unit::Sata(port) => place.port.is_none_or(|ours| ours == u32::from(port) + 1),
             Unit::Scsi(target, lun) => {
                 let mut addresses = place.link.split(|byte| *byte == b'/').filter_map(scsi_address);
                 addresses.all(|ours| ours == (u32::from(target), u32::from(lun)))
@@ -97,6 +102,12 @@ impl BootPath {
 /// The PCI root of a sysfs path: its `pciDDDD:BB`.
 pub fn pci_root(link: &[u8]) -> Option<&[u8]> {
     link.split(|byte| *byte == b'/').find(|part| part.starts_with(b"pci") && part.contains(&b':'))
+}
+
+/// The ATA port of a sysfs path: its `ataN`.
+pub fn ata_port(link: &[u8]) -> Option<&[u8]> {
+    link.split(|byte| *byte == b'/')
+        .find(|part| part.strip_prefix(b"ata").is_some_and(|number| number.first().is_some_and(u8::is_ascii_digit)))
 }
 
 /// Device and function of `DDDD:BB:DD.F`.
@@ -156,7 +167,7 @@ mod tests {
     }
 
     fn place(link: &str) -> Place<'_> {
-        Place { link: link.as_bytes(), root: None, namespace: None }
+        Place { link: link.as_bytes(), root: None, namespace: None, port: None }
     }
 
     #[test]
@@ -187,6 +198,13 @@ mod tests {
         let disk = place("../devices/pci0000:00/0000:00:03.0/nvme/nvme0/nvme0n2");
         assert!(path.fits(&Place { namespace: Some(2), ..disk }));
         assert!(!path.fits(&Place { namespace: Some(1), ..disk }));
+
+        let sata = [3, 18, 10, 0, 1, 0, 0xff, 0xff, 0, 0];
+        let path = BootPath::parse(&option(&[ACPI, &pci(31, 2), &sata])).unwrap();
+        let disk = place("../devices/pci0000:00/0000:00:1f.2/ata4/host3/target3:0:0/3:0:0:0/block/sdb");
+        assert_eq!(ata_port(disk.link), Some(&b"ata4"[..]));
+        assert!(path.fits(&Place { port: Some(2), ..disk }));
+        assert!(!path.fits(&Place { port: Some(1), ..disk }));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The disks of the machine, and the one among them that the firmware booted.
 
-use super::bootpath::{BootPath, Place, pci_root};
+use super::bootpath::{BootPath, Place, ata_port, pci_root};
 use super::cmdline::RootHash;
 use super::efi;
 use super::gpt::{self, Partition};
@@ -155,12 +155,15 @@ fn is_at(disk: &Name, path: &BootPath) -> bool {
     let Ok(link) = sys::read_link(Path::of(format_args!("/sys/block/{disk}")).c(), &mut buffer) else {
         return false;
     };
-    let root = pci_root(link)
-        .and_then(|root| core::str::from_utf8(root).ok())
-        .and_then(|root| say::number(Path::of(format_args!("/sys/devices/{root}/firmware_node/uid")).c()));
     let narrow = |number: u64| u32::try_from(number).ok();
+    let text = |part: Option<&'_ [u8]>| {
+        Name::of(format_args!("{}", part.map_or("", |part| core::str::from_utf8(part).unwrap_or(""))))
+    };
+    let (root, port) = (text(pci_root(link)), text(ata_port(link)));
+    let root = say::number(Path::of(format_args!("/sys/devices/{root}/firmware_node/uid")).c()).and_then(narrow);
+    let port = say::number(Path::of(format_args!("/sys/class/ata_port/{port}/port_no")).c()).and_then(narrow);
     let namespace = attribute(disk, "nsid").and_then(narrow);
-    path.fits(&Place { link, root: root.and_then(narrow), namespace })
+    path.fits(&Place { link, root, namespace, port })
 }
 
 /// Opens a partition, where the kernel shows it exactly as the table has it.

@@ -15,6 +15,7 @@
 
 use core::ffi::CStr;
 
+use super::files::copy;
 use super::names;
 use super::say;
 use super::sys::{self, File, open};
@@ -22,9 +23,6 @@ use super::text::Text;
 
 /// Bytes of a signature, a key, a profile or an os-release.
 const MOST_META: u64 = 1 << 20;
-
-/// EFBIG, for what is no file of the size that it should have.
-const TOO_LARGE: i32 = 27;
 
 /// Hands everything on; what cannot be is left behind, with a word.
 pub fn hand_on() {
@@ -70,24 +68,4 @@ fn credentials(folder: &File, room: &mut u64) {
 
 fn directory(path: &CStr) -> sys::Result<File> {
     File::open(path, open::READ | open::DIRECTORY | open::NO_FOLLOW)
-}
-
-/// Copies a regular file of at most `most` bytes to a path where nothing is yet; its bytes.
-fn copy(folder: &File, name: &CStr, target: &CStr, mode: usize, most: u64) -> sys::Result<u64> {
-    let source = folder.open_in(name)?;
-    let stat = source.stat()?;
-    if !stat.regular() || stat.size > most {
-        return Err(TOO_LARGE);
-    }
-    let made = File::make(target, open::WRITE | open::CREATE | open::EXCLUSIVE | open::NO_FOLLOW, mode)?;
-    made.mode(mode)?;
-    let mut buffer = [0u8; 4096];
-    let mut copied = 0u64;
-    while copied < stat.size {
-        let got = source.read(&mut buffer)?;
-        let bytes = buffer.get(..got).filter(|bytes| !bytes.is_empty()).ok_or(TOO_LARGE)?;
-        made.write(bytes)?;
-        copied = copied.saturating_add(got as u64);
-    }
-    Ok(copied)
 }

@@ -16,6 +16,7 @@ mod disks;
 mod dm;
 mod efi;
 mod extra;
+mod files;
 mod gpt;
 mod guid;
 mod measure;

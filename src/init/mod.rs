@@ -31,6 +31,8 @@ pub mod modules;
 #[cfg(test)]
 #[allow(dead_code, reason = "a host can try only a part of it")]
 mod sys;
+#[cfg(test)]
+mod files;
 
 /// The program that is `/init` of the initrd, for an architecture: a static ELF file.
 pub fn binary(arch: Arch) -> &'static [u8] {

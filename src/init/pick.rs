@@ -99,10 +99,11 @@ impl<T> Round<T> {
                 "disks {name} and {other} both hold the booted ESP and the root partition {data}: detach the copy"
             )),
             (Claim::Stranger, _) => Fault::of(format_args!(
-                "the booted disk holds no root partition {data}; {name} holds one but was not booted, so it is not taken"
+                "missing partition: the booted disk holds no root partition {data}; disk {name} holds one, \
+                 but was not booted and is not taken"
             )),
             (Claim::Part, _) => Fault::of(format_args!(
-                "disk {name} lacks the root partition {data}, its hash partition or the booted ESP"
+                "missing partition: disk {name} lacks the root partition {data}, its hash partition or the booted ESP"
             )),
             _ => Fault::of(format_args!(
                 "missing partition: none of {} disks holds the root partition {data} after {seconds} s",
@@ -173,8 +174,8 @@ mod tests {
             fault(&[Booted, Nothing, Booted]),
             "disks vda and vdc both hold the booted ESP and the root partition ID: detach the copy"
         );
-        assert!(fault(&[Part, Stranger]).contains("vdb holds one but was not booted"));
-        assert!(fault(&[Nothing, Part]).starts_with("disk vdb lacks"));
+        assert!(fault(&[Part, Stranger]).contains("; disk vdb holds one, but was not booted"));
+        assert!(fault(&[Nothing, Part]).starts_with("missing partition: disk vdb lacks"));
         assert_eq!(fault(&[Nothing]), "missing partition: none of 1 disks holds the root partition ID after 30 s");
     }
 }

@@ -2,15 +2,13 @@
 
 use core::ffi::CStr;
 
+use super::files::{DEPTH, empty};
 use super::say;
 use super::sys::{self, File, mount, open};
 use super::text::Fault;
 
 /// The root's PID 1, and the same as seen from the initrd.
 const PROGRAM: (&CStr, &CStr) = (c"/usr/lib/systemd/systemd", c"/sysroot/usr/lib/systemd/systemd");
-
-/// Directories in directories that are emptied.
-const DEPTH: u32 = 16;
 
 /// Runs the root's PID 1 with the arguments and the environment that the kernel gave us;
 /// returns only what went wrong. `stack` is what the kernel left at the start.
@@ -47,26 +45,6 @@ fn leave() -> Result<(), Fault> {
         .and_then(|()| sys::chroot(c"."))
         .and_then(|()| sys::chdir(c"/"));
     moved.map_err(|errno| Fault::of(format_args!("making the root `/`: errno {errno}")))
-}
-
-/// Removes all that a directory holds on a device.
-fn empty(directory: &File, device: (u32, u32), depth: u32) {
-    let Some(deeper) = depth.checked_sub(1) else { return };
-    let _ = directory.names(|name| {
-        match directory.stat_in(name) {
-            Ok(stat) if stat.device != device => {}
-            Ok(stat) if stat.directory() => {
-                if let Ok(inner) = directory.directory(name) {
-                    empty(&inner, device, deeper);
-                }
-                let _ = directory.remove(name, true);
-            }
-            _ => {
-                let _ = directory.remove(name, false);
-            }
-        }
-        true
-    });
 }
 
 fn execute(stack: *mut usize) -> Fault {
