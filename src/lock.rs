@@ -3,6 +3,12 @@
 //! Sorted and unique; holds enough to fetch every input from any mirror, or from the store
 //! alone, years later. One lock serves several architectures, a section each.
 
+mod asked;
+mod check;
+mod file;
+
+pub use asked::Wants;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};

@@ -2,9 +2,18 @@
 //!
 //! Whatever the kind, what leaves this module is verified against the lock.
 
-mod context;
-pub mod go;
 mod package;
 
+pub mod codec;
+mod context;
+pub mod tarball;
+pub mod http;
+pub mod download;
+pub mod apt;
+pub mod resolve;
+pub mod fetch;
+
 pub use context::Context;
+pub use fetch::{Fetched, fetch};
 pub use package::{Member, MemberKind, Package, ScriptKind};
+pub use resolve::{Update, resolve};

@@ -1,0 +1,230 @@
+//! Lock to store: every input that is not there yet, many at once, each verified.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use super::apt::archive;
+use super::apt::mirror::address;
+use super::context::Context;
+use super::download::{self, Job, Lost, MAX_UNKNOWN};
+use super::http::Client;
+use super::resolve::package_of;
+use crate::arch::Arch;
+use crate::digest::Digest;
+use crate::error::{Context as _, Error, Kind, Result};
+use crate::lock::{Location, Lock, Section};
+use crate::profile::{Apt, Profile, Source};
+use crate::store::Blob;
+
+/// Downloads at once; more would only divide the same line.
+const MAX_THREADS: usize = 8;
+
+/// Every input of a build, in the store.
+#[derive(Debug, Clone, Default)]
+pub struct Fetched {
+    /// Binary packages of the root, by name.
+    pub packages: BTreeMap<String, Blob>,
+    /// Other inputs, by the lock's name, those of toolchains included.
+    pub inputs: BTreeMap<String, Blob>,
+}
+
+impl Fetched {
+    /// An input by its name in the lock.
+    pub fn input(&self, name: &str) -> Result<&Blob> {
+        self.inputs.get(name).ok_or_else(|| Error::new(Kind::Lock, format!("the lock has no input `{name}`")))
+    }
+
+    /// A file by URL.
+    pub fn url(&self, url: &str) -> Result<&Blob> {
+        self.input(&format!("url/{url}"))
+    }
+}
+
+/// Has every input of `lock` that a build of `arch` on `host` takes; reads no release file.
+pub fn fetch(lock: &Lock, profile: &Profile, arch: Arch, host: Option<Arch>, cx: &Context<'_>) -> Result<Fetched> {
+    let mut sections = vec![lock.section(arch)?];
+    sections.extend(host.and_then(|host| lock.toolchain.get(&host)));
+    let wanted: Vec<Wanted<'_>> = sections.iter().flat_map(|section| wanted(section)).collect();
+    let missing: Vec<&Wanted<'_>> = wanted.iter().filter(|one| cx.store.blob(&one.sha256).is_none()).collect();
+    let total: u64 = missing.iter().filter_map(|one| one.size).sum();
+    let stage = cx.report.stage("fetch", Some(total));
+    if !missing.is_empty() {
+        let client = Client::new(cx.offline)?;
+        let mut places = Places { profile, cx, bases: BTreeMap::new() };
+        let jobs = missing.iter().map(|one| places.job(one)).collect::<Result<Vec<_>>>()?;
+        let threads = cx.jobs.saturating_mul(2).clamp(2, MAX_THREADS);
+        let lost = download::all(&client, &cx.store, &stage, threads, &jobs);
+        if !lost.is_empty() {
+            return Err(blame(lost, &missing, profile));
+        }
+    }
+    let mut fetched = Fetched::default();
+    for one in &wanted {
+        let blob = cx.store.blob(&one.sha256).ok_or_else(|| Error::bug(format!("`{}` was not fetched", one.name)))?;
+        match one.package {
+            true => fetched.packages.insert(one.name.to_owned(), blob),
+            false => fetched.inputs.insert(one.name.to_owned(), blob),
+        };
+    }
+    stage.done(total, missing.is_empty());
+    Ok(fetched)
+}
+
+/// A file beside the profile, in the store: what is built is what was read, whatever happens to the file.
+pub fn local(path: &Path, cx: &Context<'_>) -> Result<Blob> {
+    let doing = || format!("reading `{}`", path.display());
+    let file = std::fs::File::open(path).context(doing)?;
+    cx.store.insert_new(MAX_UNKNOWN, file).context(doing)
+}
+
+/// Several of them, by path.
+pub fn locals(paths: &BTreeSet<PathBuf>, cx: &Context<'_>) -> Result<BTreeMap<PathBuf, Blob>> {
+    paths.iter().map(|path| Ok((path.clone(), local(path, cx)?))).collect()
+}
+
+/// Something of a lock that must be in the store.
+pub struct Wanted<'a> {
+    /// The lock's name for it.
+    pub name: &'a str,
+    /// Whether it is a package of the root.
+    pub package: bool,
+    /// Bytes, where they are known.
+    pub size: Option<u64>,
+    /// Of the file.
+    pub sha256: Digest,
+    place: Place<'a>,
+}
+
+enum Place<'a> {
+    Apt { from: &'a str, suite: &'a str, path: &'a str, version: &'a str },
+    Url(&'a str),
+}
+
+/// Everything that a section names.
+pub fn wanted(section: &Section) -> impl Iterator<Item = Wanted<'_>> {
+    let packages = section.packages.iter().map(|package| Wanted {
+        name: &package.name,
+        package: true,
+        size: Some(package.size),
+        sha256: package.sha256,
+        place: Place::Apt {
+            from: &package.from,
+            suite: &package.suite,
+            path: &package.path,
+            version: &package.version,
+        },
+    });
+    packages.chain(section.inputs.iter().map(|input| Wanted {
+        name: &input.name,
+        package: false,
+        size: input.size,
+        sha256: input.sha256,
+        place: match &input.location {
+            Location::Apt { from, suite, path, version } => Place::Apt { from, suite, path, version },
+            Location::Url(url) => Place::Url(url),
+        },
+    }))
+}
+
+/// Where files of archives lie.
+struct Places<'a> {
+    profile: &'a Profile,
+    cx: &'a Context<'a>,
+    bases: BTreeMap<(String, String), Vec<String>>,
+}
+
+impl Places<'_> {
+    fn job(&mut self, one: &Wanted<'_>) -> Result<Job> {
+        let urls = match one.place {
+            Place::Url(url) => vec![url.to_owned()],
+            // A store that is all there is needs no mirror.
+            Place::Apt { .. } if self.cx.offline => self.offline(one),
+            Place::Apt { from, suite, path, .. } => self.urls(from, suite, path)?,
+        };
+        Ok(Job { name: package_of(one.name).to_owned(), urls, sha256: one.sha256, size: one.size })
+    }
+
+    fn urls(&mut self, from: &str, suite: &str, path: &str) -> Result<Vec<String>> {
+        let Some(Source::Apt(apt)) = self.profile.sources.get(from) else {
+            return Err(Error::new(Kind::Lock, format!("the lock names a source `{from}` that the profile has not")));
+        };
+        let mut urls: Vec<String> = self.of(from, apt, suite)?.iter().map(|base| address(base, path)).collect();
+        // A security update moves to the main archive with the next point release, out of its folder `updates`.
+        if suite.ends_with("-security") {
+            let moved = path.replacen("pool/updates/", "pool/", 1);
+            for other in apt.suites.iter().filter(|other| *other != suite && !other.ends_with("-security")) {
+                let bases = self.of(from, apt, other).unwrap_or_default();
+                urls.extend(bases.iter().map(|base| address(base, &moved)));
+            }
+        }
+        let mut seen = BTreeSet::new();
+        urls.retain(|url| seen.insert(url.clone()));
+        Ok(urls)
+    }
+
+    fn of(&mut self, from: &str, apt: &Apt, suite: &str) -> Result<Vec<String>> {
+        let key = (from.to_owned(), suite.to_owned());
+        if let Some(known) = self.bases.get(&key) {
+            return Ok(known.clone());
+        }
+        let bases = archive::bases(from, apt, suite, self.cx)?;
+        self.bases.insert(key, bases.clone());
+        Ok(bases)
+    }
+
+    /// Mirrors on this machine's disks may still be read; others only serve to name what is missing.
+    fn offline(&mut self, one: &Wanted<'_>) -> Vec<String> {
+        match one.place {
+            Place::Apt { from, suite, path, .. } => self.urls(from, suite, path).unwrap_or_default(),
+            Place::Url(url) => vec![url.to_owned()],
+        }
+    }
+}
+
+/// One error for all that was not had: what is gone from its archive first, as only the user can mend that.
+fn blame(lost: Vec<Lost>, missing: &[&Wanted<'_>], profile: &Profile) -> Error {
+    let profile = profile.path.display();
+    let gone: Vec<&Wanted<'_>> = missing
+        .iter()
+        .copied()
+        .filter(|one| lost.iter().any(|lost| lost.gone && lost.name == package_of(one.name)))
+        .collect();
+    if gone.is_empty() {
+        let first = lost.into_iter().find(|lost| !lost.gone);
+        return first.map_or_else(|| Error::bug("files were lost without a cause"), |lost| lost.error);
+    }
+    let mut lines = Vec::new();
+    let mut names = BTreeSet::new();
+    let mut urls = false;
+    for one in gone {
+        match one.place {
+            Place::Apt { from, suite, version, .. } => {
+                let name = package_of(one.name);
+                lines.push(format!("`{name}` {version} (suite `{suite}` of source `{from}`)"));
+                // A source package's files move on together, under the component's name.
+                names.insert(
+                    one.name
+                        .strip_prefix("go/")
+                        .filter(|rest| !rest.contains("/toolchain/"))
+                        .map_or(name, |rest| rest.split_once('/').map_or(rest, |(component, _)| component)),
+                );
+            }
+            Place::Url(url) => {
+                urls = true;
+                lines.push(format!("`{url}`"));
+            }
+        }
+    }
+    let mut error = Error::source(format!("no longer to be had, and not in the store: {}", lines.join(", ")));
+    if !names.is_empty() {
+        let names = names.into_iter().collect::<Vec<_>>().join(" ");
+        error = error
+            .hint(format!("move just this on: imagebuild update {profile} {names}"))
+            .hint("or name a mirror that still has it: --mirror NAME=URL")
+            .hint("to keep what a lock names, `imagebuild vendor` copies it while it is there");
+    }
+    if urls {
+        error = error.hint(format!("change the URL in `{profile}`"));
+    }
+    error
+}
