@@ -1,0 +1,66 @@
+//! Failures end in a reboot, never in a prompt or a hang.
+//!
+//! The emergency and rescue targets say so on the console and start again after ten seconds; PID 1
+//! reboots when it crashes and feeds a watchdog where the machine has one. There is no shell to
+//! print with: systemd-tmpfiles writes the line to the console.
+
+use super::put::{Put, UNITS};
+use crate::error::Result;
+use crate::system::Inputs;
+use crate::tree::Tree;
+
+/// Lays the units of both targets and PID 1's settings into the tree.
+pub(super) fn step(tree: &mut Tree, inputs: &Inputs<'_>) -> Result<()> {
+    let mut put = Put::new(tree, inputs, "failure");
+    put.text("/etc/systemd/system.conf.d/50-imagebuild.conf", 0o644, MANAGER)?;
+    for (name, what) in [("emergency", "the node cannot start"), ("rescue", "the node was asked for a rescue shell")] {
+        let text = say(what, "it starts again in 10 seconds", REBOOT_HEAD);
+        put.text(&format!("{UNITS}/{name}.service"), 0o644, text)?;
+        put.pull("imagebuild-reboot.timer", &format!("{name}.target"))?;
+    }
+    put.unit("imagebuild-reboot.timer", TIMER, &[])?;
+    put.unit("imagebuild-reboot.service", REBOOT, &[])
+}
+
+const REBOOT_HEAD: &str = "DefaultDependencies=no\nConflicts=shutdown.target\nBefore=shutdown.target\n";
+
+/// A unit that writes `imagebuild: WHAT: WHY` on a line of its own to every console of the kernel.
+pub(super) fn say(what: &str, why: &str, head: &str) -> String {
+    format!(
+        "[Unit]\nDescription={what}: {why}\n{head}\n\
+         [Service]\nType=oneshot\nRemainAfterExit=yes\n\
+         StandardInput=data\nStandardInputText=w /dev/console - - - - \\\\r\\\\nimagebuild: {what}: {why}\\\\r\\\\n\n\
+         ExecStart=-systemd-tmpfiles --create -\n"
+    )
+}
+
+const MANAGER: &str = "\
+[Manager]
+# PID 1 that fails starts the machine again instead of freezing it.
+CrashReboot=yes
+RuntimeWatchdogSec=60s
+RebootWatchdogSec=5min
+# Where nobody can look at a console, what starts says so there.
+ShowStatus=yes
+DefaultTimeoutStopSec=90s
+";
+
+const TIMER: &str = "\
+[Unit]
+Description=Reboot after a failure
+DefaultDependencies=no
+Conflicts=shutdown.target
+Before=shutdown.target
+
+[Timer]
+OnActiveSec=10s
+AccuracySec=100ms
+Unit=imagebuild-reboot.service
+";
+
+const REBOOT: &str = "\
+[Unit]
+Description=Reboot
+DefaultDependencies=no
+SuccessAction=reboot-force
+";
