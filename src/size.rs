@@ -41,7 +41,8 @@ impl FromStr for Size {
 
     fn from_str(text: &str) -> Result<Self, Error> {
         let bad = || {
-            let error = Error::user(format!("unknown size `{text}`")).hint("expected digits and an optional K, M, G or T");
+            let error =
+                Error::user(format!("unknown size `{text}`")).hint("expected digits and an optional K, M, G or T");
             match meant(text) {
                 Some(meant) => error.hint(format!("did you mean `{meant}`?")),
                 None => error,

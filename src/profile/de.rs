@@ -290,10 +290,7 @@ impl<'de> Deserializer<'de> for Key<'_> {
         visitor: V,
     ) -> Result<V::Value> {
         match name {
-            AT => visitor.visit_seq(Parts::new(
-                self.place,
-                StringDeserializer::<Fault>::new(self.name.to_owned()),
-            )),
+            AT => visitor.visit_seq(Parts::new(self.place, StringDeserializer::<Fault>::new(self.name.to_owned()))),
             _ => self.deserialize_any(visitor),
         }
     }

@@ -64,7 +64,11 @@ impl Expand<'_> {
             self.mistakes.push(
                 Mistake::new(self.files, place, message)
                     .expected("a value for the architecture that the image is for")
-                    .help(format!("add `{} = ...` beside `{}`", self.arch, entries.keys().next().map_or("", |key| key))),
+                    .help(format!(
+                        "add `{} = ...` beside `{}`",
+                        self.arch,
+                        entries.keys().next().map_or("", |key| key)
+                    )),
             );
         }
         Some(chosen)

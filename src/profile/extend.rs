@@ -68,9 +68,7 @@ impl Reading {
     fn bases(&mut self, node: &mut Node) -> Vec<(String, Place)> {
         let Data::Table(entries) = &mut node.data else { return Vec::new() };
         let Some(entry) = entries.remove("extends") else { return Vec::new() };
-        let wrong = |node: &Node| {
-            Mistake::new(&self.files, node.place, format!("this is {}", node.kind()))
-        };
+        let wrong = |node: &Node| Mistake::new(&self.files, node.place, format!("this is {}", node.kind()));
         let Data::Array(names) = &entry.value.data else {
             let mistake = wrong(&entry.value).expected("an array of names and paths");
             self.mistakes.push(mistake);
@@ -157,10 +155,7 @@ fn read(path: &Path) -> Result<String> {
     let doing = || format!("reading `{}`", path.display());
     let mut bytes = Vec::new();
     let file = std::fs::File::open(path).map_err(|error| Error::user(error.to_string())).context(doing)?;
-    file.take(LARGEST + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|error| Error::user(error.to_string()))
-        .context(doing)?;
+    file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(|error| Error::user(error.to_string())).context(doing)?;
     if bytes.len() as u64 > LARGEST {
         return Err(Error::user("the file is larger than 4 MiB").hint("expected a profile")).context(doing);
     }

@@ -115,9 +115,9 @@ impl Merge<'_> {
         let place = if path.is_empty() { String::new() } else { format!(" in `{}`", path.join(".")) };
         let Some(old) = base.get_mut(key) else {
             let mut mistake = Mistake::new(self.files, entry.key, format!("no `{key}` is inherited{place}"));
-            mistake.help.extend(
-                similar(key, base.keys().map(String::as_str)).map(|name| format!("did you mean `-{name}`?")),
-            );
+            mistake
+                .help
+                .extend(similar(key, base.keys().map(String::as_str)).map(|name| format!("did you mean `-{name}`?")));
             return self.mistakes.push(mistake.expected("a key of what is extended"));
         };
         match (entry.value.data, &mut old.value.data) {
@@ -137,7 +137,11 @@ impl Merge<'_> {
             (Data::Array(_), _) => {
                 self.mistake(entry.value.place, format!("`{key}` as inherited is no array"), "`true`");
             }
-            _ => self.mistake(entry.value.place, format!("`-{key}` takes something away"), "`true` or an array of elements"),
+            _ => self.mistake(
+                entry.value.place,
+                format!("`-{key}` takes something away"),
+                "`true` or an array of elements",
+            ),
         }
     }
 

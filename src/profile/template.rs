@@ -4,7 +4,11 @@
 pub type Template = (&'static str, &'static str);
 
 /// Every template, sorted by name.
-pub const ALL: &[Template] = &[];
+pub const ALL: &[Template] = &[
+    ("debug", include_str!("../../templates/debug.toml")),
+    ("hardened", include_str!("../../templates/hardened.toml")),
+    ("node", include_str!("../../templates/node.toml")),
+];
 
 /// The text of a template.
 pub fn get(name: &str) -> Option<&'static str> {

@@ -14,10 +14,8 @@ pub(super) fn check(resolver: &mut Resolver, raw: &raw::Profile) {
 
 /// An image that may never be pulled must be there from the start.
 fn images_of_pods(resolver: &mut Resolver, raw: &raw::Profile) {
-    let preloads: Vec<&str> = list(&raw.preload)
-        .filter_map(|preload| preload.value.name.as_ref())
-        .map(|name| name.value.as_str())
-        .collect();
+    let preloads: Vec<&str> =
+        list(&raw.preload).filter_map(|preload| preload.value.name.as_ref()).map(|name| name.value.as_str()).collect();
     for pod in list(&raw.pod) {
         let Some(manifest) = &pod.value.manifest else { continue };
         let Some(FreeData::Table(spec)) = manifest.value.get("spec").map(|at| &at.value) else { continue };
@@ -42,8 +40,11 @@ fn image_of(resolver: &mut Resolver, container: &At<FreeData>, preloads: &[&str]
 
 /// Programs and static pods never lie where something on /var can take their place.
 fn sealed(resolver: &mut Resolver, raw: &raw::Profile) {
-    let mut writable: Vec<RootPath> = raw.writable.iter().flat_map(|map| map.value.keys()).map(|path| path.value.0.clone()).collect();
-    writable.extend(["/var", "/run", "/tmp", "/etc/kubernetes", "/etc/cni"].iter().filter_map(|path| RootPath::new(path).ok()));
+    let mut writable: Vec<RootPath> =
+        raw.writable.iter().flat_map(|map| map.value.keys()).map(|path| path.value.0.clone()).collect();
+    writable.extend(
+        ["/var", "/run", "/tmp", "/etc/kubernetes", "/etc/cni"].iter().filter_map(|path| RootPath::new(path).ok()),
+    );
     let over = |path: &RootPath| writable.iter().find(|over| path.starts_with(over)).cloned();
 
     let components = [raw.containerd.as_ref(), raw.kubelet.as_ref()];
@@ -68,7 +69,11 @@ fn sealed(resolver: &mut Resolver, raw: &raw::Profile) {
     if let Some(at) = config.and_then(|config| config.value.get("staticPodPath"))
         && let Some(over) = at.value.text().and_then(|text| RootPath::new(text).ok()).and_then(|path| over(&path))
     {
-        resolver.wrong(at.place, format!("static pods could be replaced, since `{over}` is writable"), "a path below `/usr/lib`, or none");
+        resolver.wrong(
+            at.place,
+            format!("static pods could be replaced, since `{over}` is writable"),
+            "a path below `/usr/lib`, or none",
+        );
     }
     for file in list(&raw.file) {
         let Some(path) = &file.value.path else { continue };
@@ -83,4 +88,3 @@ fn sealed(resolver: &mut Resolver, raw: &raw::Profile) {
 fn list<T>(list: &raw::List<T>) -> impl Iterator<Item = &At<T>> {
     list.iter().flat_map(|list| &list.value)
 }
-

@@ -228,7 +228,8 @@ impl Resolver<'_> {
         let raw = raw.value;
         let package = self.text(raw.package, place, "userland.script.package");
         let script = self.needed(raw.script, place, "userland.script.script");
-        if let Some(script) = script.as_ref().filter(|name| !["preinst", "postinst", "triggers"].contains(&name.as_str()))
+        if let Some(script) =
+            script.as_ref().filter(|name| !["preinst", "postinst", "triggers"].contains(&name.as_str()))
         {
             let message = format!("unknown script `{}`", script.value);
             self.wrong(script.place, message, "`preinst`, `postinst` or `triggers`");
@@ -247,9 +248,17 @@ impl Resolver<'_> {
     pub(super) fn globs(&mut self, list: raw::List<String>, start: &str) -> Vec<String> {
         for glob in list.iter().flat_map(|list| &list.value) {
             if !glob.starts_with(start) {
-                self.wrong(glob.place, format!("the glob `{}` is not absolute", glob.value), "a glob that begins with `/`");
+                self.wrong(
+                    glob.place,
+                    format!("the glob `{}` is not absolute", glob.value),
+                    "a glob that begins with `/`",
+                );
             } else if let Err(error) = globset::GlobBuilder::new(glob).literal_separator(true).build() {
-                self.wrong(glob.place, format!("`{}` is not a glob: {}", glob.value, error.kind()), "a glob, as `/usr/**/*.txt`");
+                self.wrong(
+                    glob.place,
+                    format!("`{}` is not a glob: {}", glob.value, error.kind()),
+                    "a glob, as `/usr/**/*.txt`",
+                );
             }
         }
         self.unique(list, "glob")
@@ -271,9 +280,17 @@ impl Resolver<'_> {
         let Some(raw) = raw else { return Size(default) };
         let size = raw.value.0;
         if size.bytes() < least {
-            self.wrong(raw.place, format!("the {what} of `{size}` is too small"), format!("`{}` at least", Size(least)));
+            self.wrong(
+                raw.place,
+                format!("the {what} of `{size}` is too small"),
+                format!("`{}` at least", Size(least)),
+            );
         } else if size.bytes() > LARGEST {
-            self.wrong(raw.place, format!("the {what} of `{size}` is too large"), format!("`{}` at most", Size(LARGEST)));
+            self.wrong(
+                raw.place,
+                format!("the {what} of `{size}` is too large"),
+                format!("`{}` at most", Size(LARGEST)),
+            );
         } else if size.bytes() % Size::MIB != 0 {
             self.wrong(raw.place, format!("the {what} of `{size}` is not aligned"), "a multiple of `1M`");
         }

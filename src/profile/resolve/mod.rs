@@ -181,7 +181,10 @@ impl<'a> Resolver<'a> {
         let path = base.join(&name.value);
         if name.value.is_empty() || !path.is_file() {
             let message = format!("there is no file `{}`", name.value);
-            let expected = format!("a path from `{}`", if base.as_os_str().is_empty() { ".".into() } else { base.display().to_string() });
+            let expected = format!(
+                "a path from `{}`",
+                if base.as_os_str().is_empty() { ".".into() } else { base.display().to_string() }
+            );
             self.wrong(name.place, message, expected);
             return None;
         }
@@ -200,9 +203,8 @@ impl<'a> Resolver<'a> {
     /// Whether a text can be the address of a file.
     fn web(&mut self, url: &At<String>) {
         let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
-        let sound = |rest: &str| {
-            !rest.is_empty() && !rest.starts_with('/') && rest.chars().all(|c| c.is_ascii_graphic())
-        };
+        let sound =
+            |rest: &str| !rest.is_empty() && !rest.starts_with('/') && rest.chars().all(|c| c.is_ascii_graphic());
         if !rest.is_some_and(sound) {
             self.wrong(url.place, format!("`{}` is not a URL", url.value), "`https://host/path` or `http://host/path`");
         }

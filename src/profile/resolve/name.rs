@@ -74,9 +74,8 @@ pub fn module(text: &str) -> bool {
 
 /// A host name (RFC 1123).
 pub fn host(text: &str) -> bool {
-    let label = |label: &str| {
-        made_of(label, "-") && label.len() <= 63 && !label.starts_with('-') && !label.ends_with('-')
-    };
+    let label =
+        |label: &str| made_of(label, "-") && label.len() <= 63 && !label.starts_with('-') && !label.ends_with('-');
     text.len() <= 64 && text.split('.').all(label)
 }
 
@@ -136,7 +135,11 @@ mod tests {
             (dropin, &["10-a.conf"], &["", ".conf", "a", "../a.conf", ".a.conf"]),
             (sysctl, &["vm.overcommit_memory", "net/ipv4/conf/eth0.1/x"], &["", "vm", "a..b", "a/../b", "a b"]),
             (host, &["node", "node.example"], &["", "-a", "a_b", "a..b"]),
-            (reference, &["localhost/pause:1", "a.b:5000/c/d:e"], &["", "pause", "pause:1", "a/b", "a/b: c", "a b/c:1"]),
+            (
+                reference,
+                &["localhost/pause:1", "a.b:5000/c/d:e"],
+                &["", "pause", "pause:1", "a/b", "a/b: c", "a b/c:1"],
+            ),
             (archive, &["a.tar", "https://h/a-1.tgz"], &["", "a.zip", "tar"]),
             (date, &["2027-06-30"], &["", "2027-6-30", "2027-02-30", "20270630"]),
         ];

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::{Resolver, name};
+use crate::profile::Pod;
 use crate::profile::place::{At, Place};
 use crate::profile::raw::{self, Free, FreeData};
-use crate::profile::Pod;
 
 impl Resolver<'_> {
     /// `[[pod]]`
@@ -89,7 +89,11 @@ impl Resolver<'_> {
             Some(at) if at.value.text() == Some(want) => {}
             Some(at) => {
                 let have = at.value.plain();
-                self.wrong(at.place, format!("`{key}` of the pod is `{}`", have.to_string().trim_matches('"')), format!("`\"{want}\"`"));
+                self.wrong(
+                    at.place,
+                    format!("`{key}` of the pod is `{}`", have.to_string().trim_matches('"')),
+                    format!("`\"{want}\"`"),
+                );
             }
             None => self.wrong(place, format!("`{key}` of the pod is missing"), format!("`\"{want}\"`")),
         }

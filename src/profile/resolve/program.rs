@@ -48,7 +48,11 @@ impl Resolver<'_> {
         let mut unpack = BTreeMap::new();
         let members = raw.unpack.map(|map| map.value).unwrap_or_default();
         if let (false, Some(member), false) = (archive, members.keys().next(), members.is_empty()) {
-            self.wrong(member.place, "there is no archive to unpack", "`unpack` with a `.tar` or compressed `.tar` only");
+            self.wrong(
+                member.place,
+                "there is no archive to unpack",
+                "`unpack` with a `.tar` or compressed `.tar` only",
+            );
         }
         for (glob, folder) in members {
             if globset::GlobBuilder::new(&glob.value).literal_separator(true).build().is_err() {
@@ -100,7 +104,8 @@ impl Resolver<'_> {
         ];
         self.one_of(&keys, &places, table, name)?;
         if let Some(At { value: raw::OneOrMany(packages), place }) = apt {
-            let packages = packages.into_iter().map(|at| if at.place.id == 0 { At { place, ..at } } else { at }).collect();
+            let packages =
+                packages.into_iter().map(|at| if at.place.id == 0 { At { place, ..at } } else { at }).collect();
             return Some(Origin::Apt(self.packages(packages)));
         }
         if let Some(url) = url {
@@ -113,13 +118,7 @@ impl Resolver<'_> {
     }
 
     /// Whether exactly one of several keys is there.
-    pub(super) fn one_of(
-        &mut self,
-        keys: &[&str],
-        places: &[Option<Place>],
-        table: Place,
-        name: &str,
-    ) -> Option<()> {
+    pub(super) fn one_of(&mut self, keys: &[&str], places: &[Option<Place>], table: Place, name: &str) -> Option<()> {
         let there: Vec<(&str, Place)> =
             keys.iter().zip(places).filter_map(|(key, place)| Some((*key, (*place)?))).collect();
         let expected = format!("exactly one of {}", crate::profile::de::list(keys).replace(" or ", " and "));
@@ -169,7 +168,11 @@ impl Resolver<'_> {
             (Some(root), _) => root.value,
             (None, Some((root, _))) => root.to_owned(),
             (None, None) => {
-                self.wrong(place, format!("`{name}.go.root` is missing"), "the import path at which the source tree lies");
+                self.wrong(
+                    place,
+                    format!("`{name}.go.root` is missing"),
+                    "the import path at which the source tree lies",
+                );
                 return None;
             }
         };
@@ -215,7 +218,11 @@ impl Resolver<'_> {
                 ("user", raw.user.as_ref().map(|at| at.place)),
             ];
             for (key, place) in others.into_iter().filter_map(|(key, place)| Some((key, place?))) {
-                self.wrong(place, format!("`archive` and `{key}` exclude each other"), "an image that is whole, or one to assemble");
+                self.wrong(
+                    place,
+                    format!("`archive` and `{key}` exclude each other"),
+                    "an image that is whole, or one to assemble",
+                );
             }
             let image = match archive.value {
                 raw::Archive::File(file) => self.local(file).map(PreloadImage::File),
@@ -234,10 +241,13 @@ impl Resolver<'_> {
                 self.wrong(pair.place, format!("`{}` sets no variable", pair.value), "`NAME=value`");
             }
         }
-        if let Some(user) = raw.user.as_ref().filter(|user| user.split(':').count() > 2 || !user.split(':').all(number)) {
+        if let Some(user) = raw.user.as_ref().filter(|user| user.split(':').count() > 2 || !user.split(':').all(number))
+        {
             self.wrong(user.place, format!("`{}` is no user", user.value), "`uid` or `uid:gid`, as numbers");
         }
-        let plain = |list: raw::List<String>| list.map(|at| at.value).unwrap_or_default().into_iter().map(|at| at.value).collect();
+        let plain = |list: raw::List<String>| {
+            list.map(|at| at.value).unwrap_or_default().into_iter().map(|at| at.value).collect()
+        };
         let image = PreloadImage::Assemble {
             packages,
             include: self.globs(raw.include, "/"),

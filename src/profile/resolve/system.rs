@@ -104,8 +104,14 @@ impl Resolver<'_> {
         for (path, (_, place)) in writable {
             for (other, (_, theirs)) in writable.iter().filter(|(other, _)| *other != path) {
                 // Told once, at what the profile wrote.
-                if path.starts_with(other) && let Some(place) = place.or(*theirs) {
-                    self.wrong(place, format!("`{path}` lies below `{other}`"), "writable paths of which none holds another");
+                if path.starts_with(other)
+                    && let Some(place) = place.or(*theirs)
+                {
+                    self.wrong(
+                        place,
+                        format!("`{path}` lies below `{other}`"),
+                        "writable paths of which none holds another",
+                    );
                 }
             }
         }
