@@ -11,8 +11,10 @@
 //! build that is killed leaves at most litter in `tmp/`. The store only grows, but for `gc`.
 
 mod blob;
+mod pack;
 
 pub use blob::{Blob, Pending};
+pub use pack::Packs;
 
 use std::fs;
 use std::io::{self, Read, Write};

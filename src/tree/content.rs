@@ -76,6 +76,43 @@ impl Content {
         }
     }
 
+    /// Whether the `length` bytes at `offset` are known to be zero without reading them.
+    pub fn is_hole(&self, offset: u64, length: u64) -> bool {
+        match &self.extents {
+            Extents::Bytes(_) => false,
+            Extents::Ranges(_, extents) => {
+                let next = extents.partition_point(|extent| extent.at + extent.length <= offset);
+                extents.get(next).is_none_or(|extent| extent.at >= offset.saturating_add(length))
+            }
+        }
+    }
+
+    /// Fills `buffer` with the bytes at `offset`; an error where the content ends before.
+    ///
+    /// `opened` keeps the file open for the next call: many contents lie in one file.
+    pub fn read_at(&self, opened: &mut Opened, offset: u64, buffer: &mut [u8]) -> Result<()> {
+        let end = offset.checked_add(buffer.len() as u64).filter(|end| *end <= self.length);
+        if end.is_none() {
+            return Err(crate::error::Error::bug("a read past the end of a file"));
+        }
+        match &self.extents {
+            Extents::Bytes(bytes) => {
+                let start = offset as usize;
+                buffer.copy_from_slice(&bytes[start..start + buffer.len()]);
+            }
+            Extents::Ranges(path, extents) => {
+                let reading = || format!("reading `{}`", path.display());
+                let file = opened.file(path)?;
+                let mut done = 0;
+                while done < buffer.len() {
+                    let position = offset + done as u64;
+                    done += read_ranges(file, extents, position, &mut buffer[done..]).context(reading)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// A reader from the start to the end, holes as zeros.
     ///
     /// A file on disk that is shorter than it was when the tree was made is an error.
@@ -99,6 +136,20 @@ impl Content {
         let mut bytes = Vec::with_capacity(self.length as usize);
         self.open()?.read_to_end(&mut bytes)?;
         Ok(bytes)
+    }
+}
+
+/// The file that was read last, kept open.
+#[derive(Debug, Default)]
+pub struct Opened(Option<(Arc<Path>, File)>);
+
+impl Opened {
+    fn file(&mut self, path: &Arc<Path>) -> Result<&File> {
+        let (last, file) = match self.0.take() {
+            Some(last) if Arc::ptr_eq(&last.0, path) => last,
+            _ => (path.clone(), File::open(path).context(|| format!("opening `{}`", path.display()))?),
+        };
+        Ok(&self.0.insert((last, file)).1)
     }
 }
 

@@ -7,10 +7,12 @@
 
 mod content;
 mod edit;
+mod scan;
 mod text;
 
-pub use content::{Content, Extent};
+pub use content::{Content, Extent, Opened};
 pub use edit::{Node, NodeRef};
+pub use scan::scan;
 pub use text::listing;
 
 use std::collections::BTreeMap;

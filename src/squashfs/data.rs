@@ -1,0 +1,374 @@
+//! The data area: blocks and fragments, compressed by many threads, written in one order.
+//!
+//! One thread decides (order, duplicates, which tail goes into which fragment block) and
+//! writes; the others do whatever costs time. What is decided depends on the tree alone, so
+//! the bytes are the same for any number of threads.
+
+use std::collections::{HashMap, VecDeque};
+use std::io::Write;
+use std::sync::Mutex;
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use super::codec::Method;
+use super::inode::PLAIN;
+use super::plan::Plan;
+use super::work::{Answer, Block, Done, Job, Packed, Piece, Question, Worker};
+use crate::digest::Digest;
+use crate::error::{Context, Error, Result};
+use crate::store::Packs;
+
+/// Memory for blocks on their way and for compressors.
+const BUDGET: u64 = 160 << 20;
+/// Files that one look takes.
+const LOOK_FILES: usize = 128;
+/// Bytes that one look brings into memory.
+const LOOK_BYTES: u64 = 1 << 20;
+/// One file in so many may end a fragment block that is three quarters full: behind a file
+/// whose size changed, blocks soon are what they were. Part of the bytes of an image.
+const SEAM: u32 = 4;
+
+/// Where a file's data went.
+#[derive(Debug, Clone, Default)]
+pub struct Placed {
+    /// Where its first block is in the image.
+    pub start: u64,
+    /// Sizes as inodes hold them.
+    pub blocks: Box<[u32]>,
+    /// The fragment block and the offset in it.
+    pub fragment: Option<(u32, u32)>,
+}
+
+/// Where everything went.
+#[derive(Debug, Default)]
+pub struct Placement {
+    placed: Vec<Place>,
+    /// Entries of the fragment table, back to back: place u64, size u32, 0 u32.
+    pub fragments: Vec<u8>,
+    /// The image's bytes so far.
+    pub end: u64,
+    /// Files that share another one's data.
+    pub duplicates: u64,
+}
+
+#[derive(Debug)]
+enum Place {
+    Own(Placed),
+    SameAs(u32),
+}
+
+impl Placement {
+    /// Where the data of a file of the plan is.
+    pub fn of(&self, file: usize) -> Result<&Placed> {
+        match self.placed.get(file) {
+            Some(Place::Own(placed)) => return Ok(placed),
+            Some(Place::SameAs(original)) => match self.placed.get(*original as usize) {
+                Some(Place::Own(placed)) => return Ok(placed),
+                _ => {}
+            },
+            None => {}
+        }
+        Err(Error::bug("a file was not laid out"))
+    }
+}
+
+/// Lays the data of all files out at `start` of the image, writing it to `out`.
+pub fn write(
+    plan: &Plan,
+    (method, jobs): (Method, usize),
+    (start, out): (u64, &mut dyn Write),
+    cache: Option<&Packs>,
+    progress: &dyn Fn(u64),
+) -> Result<Placement> {
+    let one = method.codec.memory(method.block) + 6 * u64::from(method.block);
+    let threads = jobs.clamp(1, (BUDGET / one).max(1) as usize);
+    let (job_sender, job_receiver) = channel();
+    let (done_sender, done_receiver) = channel();
+    let job_receiver = Mutex::new(job_receiver);
+    let workers = (0..threads).map(|_| Worker::new(method, cache)).collect::<Result<Vec<_>>>()?;
+    std::thread::scope(|scope| {
+        for worker in workers {
+            let (jobs, done) = (&job_receiver, done_sender.clone());
+            scope.spawn(move || worker.run(jobs, &done));
+        }
+        drop(done_sender);
+        let mut flow = Flow {
+            plan,
+            block: u64::from(method.block),
+            threads,
+            jobs: job_sender,
+            out,
+            progress,
+            asked: 0,
+            looks: VecDeque::new(),
+            first_look: 0,
+            next: 0,
+            handing: None,
+            originals: HashMap::new(),
+            tails: Vec::new(),
+            filled: 0,
+            fragments: 0,
+            waiting: VecDeque::new(),
+            written: 0,
+            sizes: Vec::new(),
+            placement: Placement { end: start, ..Placement::default() },
+        };
+        // The flow ends with this block, its sender with it, so that the workers end too.
+        flow.run(&done_receiver).map(|()| flow.placement)
+    })
+}
+
+/// What the deciding thread knows.
+struct Flow<'t, 'f> {
+    plan: &'f Plan<'t>,
+    block: u64,
+    threads: usize,
+    jobs: Sender<Job<'t>>,
+    out: &'f mut dyn Write,
+    progress: &'f dyn Fn(u64),
+
+    /// The first file that no look covers yet.
+    asked: usize,
+    looks: VecDeque<Look>,
+    /// The number of the first of `looks`.
+    first_look: usize,
+
+    /// The next file to be placed.
+    next: usize,
+    /// The file whose blocks are being handed out, and the next block.
+    handing: Option<Handing>,
+    originals: HashMap<(u64, Digest), u32>,
+    /// The open fragment block, its bytes, and the number of finished ones.
+    tails: Vec<Piece<'t>>,
+    filled: u64,
+    fragments: u32,
+
+    /// Blocks that were handed out and are not written, in order.
+    waiting: VecDeque<(Target, Option<Packed>)>,
+    /// The number of the first of `waiting`.
+    written: u64,
+    /// Sizes of the blocks of the file that is being written.
+    sizes: Vec<u32>,
+    placement: Placement,
+}
+
+/// Some files in a row that are looked at together.
+struct Look {
+    /// One behind the last file.
+    end: usize,
+    /// None while it is under way.
+    answers: Option<VecDeque<Answer>>,
+}
+
+struct Handing {
+    file: usize,
+    digest: Option<Digest>,
+    bytes: Option<Vec<u8>>,
+    next: u64,
+}
+
+#[derive(Clone, Copy)]
+enum Target {
+    Data { file: usize, last: bool, length: u64 },
+    Fragment { length: u64 },
+}
+
+impl<'t> Flow<'t, '_> {
+    fn run(&mut self, done: &Receiver<Done>) -> Result<()> {
+        loop {
+            self.look()?;
+            self.place()?;
+            self.flush()?;
+            let placing = self.next < self.plan.files.len() || self.handing.is_some() || !self.tails.is_empty();
+            if !placing && self.waiting.is_empty() {
+                return Ok(());
+            }
+            let blocked =
+                self.waiting.front().is_some() || self.looks.front().is_some_and(|look| look.answers.is_none());
+            if !blocked {
+                continue;
+            }
+            match done.recv().map_err(|_| Error::bug("the threads that compress are gone"))? {
+                Done::Looked(number, answers) => {
+                    let answers = answers?.into();
+                    let look = number.checked_sub(self.first_look).and_then(|at| self.looks.get_mut(at));
+                    look.ok_or_else(|| Error::bug("an answer to no question"))?.answers = Some(answers);
+                }
+                Done::Packed(number, packed) => {
+                    let at = number.checked_sub(self.written).map(|at| at as usize);
+                    let slot = at.and_then(|at| self.waiting.get_mut(at));
+                    slot.ok_or_else(|| Error::bug("a block that nobody asked for"))?.1 = Some(packed?);
+                }
+            }
+        }
+    }
+
+    /// Asks for digests of the files ahead whose content may be a duplicate.
+    fn look(&mut self) -> Result<()> {
+        while self.looks.len() <= self.threads && self.asked < self.plan.files.len() {
+            let mut questions = Vec::new();
+            let (begin, mut bytes) = (self.asked, 0);
+            while let Some(file) = self.plan.files.get(self.asked) {
+                let length = file.content.len();
+                if self.asked - begin >= LOOK_FILES || (bytes > 0 && bytes + length > LOOK_BYTES) {
+                    break;
+                }
+                if file.rival && file.content.digest().is_none() && length > 0 {
+                    let keep = length < self.block;
+                    questions.push(Question { file: self.asked, content: file.content, keep });
+                    bytes += length;
+                }
+                self.asked += 1;
+            }
+            let answers = questions.is_empty().then(VecDeque::new);
+            if answers.is_none() {
+                self.send(Job::Look(self.first_look + self.looks.len(), questions))?;
+            }
+            self.looks.push_back(Look { end: self.asked, answers });
+        }
+        Ok(())
+    }
+
+    /// Hands out blocks while there is room for more and while it is known what comes next.
+    fn place(&mut self) -> Result<()> {
+        let window = self.threads * 3;
+        while self.waiting.len() < window {
+            if let Some(handing) = self.handing.take() {
+                self.hand_out(handing)?;
+            } else if self.next < self.plan.files.len() {
+                while self.looks.front().is_some_and(|look| look.end <= self.next) {
+                    self.looks.pop_front();
+                    self.first_look += 1;
+                }
+                let Some(look) = self.looks.front_mut() else { return Ok(()) };
+                let Some(answers) = &mut look.answers else { return Ok(()) };
+                let file = self.next;
+                let answer =
+                    if answers.front().is_some_and(|answer| answer.0 == file) { answers.pop_front() } else { None };
+                self.next += 1;
+                self.begin(file, answer)?;
+            } else if self.tails.is_empty() {
+                return Ok(());
+            } else {
+                self.close_fragment()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Begins with a file: a duplicate is done at once.
+    fn begin(&mut self, file: usize, answer: Option<Answer>) -> Result<()> {
+        let plan = &self.plan.files[file];
+        let (digest, bytes) = match answer {
+            Some((_, digest, bytes)) => (Some(digest), bytes),
+            None => (plan.content.digest(), None),
+        };
+        if let Some(digest) = digest.filter(|_| plan.rival && !plan.content.is_empty()) {
+            let original = *self.originals.entry((plan.content.len(), digest)).or_insert(file as u32);
+            if original as usize != file {
+                self.placement.placed.push(Place::SameAs(original));
+                self.placement.duplicates += 1;
+                (self.progress)(plan.content.len());
+                return Ok(());
+            }
+        }
+        self.placement.placed.push(Place::Own(Placed::default()));
+        self.handing = Some(Handing { file, digest, bytes, next: 0 });
+        Ok(())
+    }
+
+    /// Hands out the next block of a file, or its tail.
+    fn hand_out(&mut self, mut handing: Handing) -> Result<()> {
+        let file = &self.plan.files[handing.file];
+        let (blocks, tail) = (file.content.len() / self.block, file.content.len() % self.block);
+        let piece = |offset, length: u64, bytes| Piece {
+            content: file.content,
+            digest: handing.digest,
+            offset,
+            length: length as u32,
+            bytes,
+        };
+        if handing.next < blocks {
+            let offset = handing.next * self.block;
+            let last = handing.next + 1 == blocks;
+            let target = Target::Data { file: handing.file, last, length: self.block };
+            if file.content.is_hole(offset, self.block) {
+                self.waiting.push_back((target, Some(Packed::Hole)));
+            } else {
+                let block = Block { pieces: vec![piece(offset, self.block, None)], may_be_hole: true };
+                self.hand_over(target, block)?;
+            }
+            handing.next += 1;
+            self.handing = Some(handing);
+        } else if tail > 0 {
+            if self.filled + tail > self.block {
+                self.close_fragment()?;
+            }
+            let tail_piece = piece(blocks * self.block, tail, handing.bytes.take());
+            if let Some(Place::Own(placed)) = self.placement.placed.get_mut(handing.file) {
+                placed.fragment = Some((self.fragments, self.filled as u32));
+            }
+            self.tails.push(tail_piece);
+            self.filled += tail;
+            let seam = file.path % SEAM == 0 && self.filled >= self.block / 4 * 3;
+            if seam {
+                self.close_fragment()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn close_fragment(&mut self) -> Result<()> {
+        if self.tails.is_empty() {
+            return Ok(());
+        }
+        let block = Block { pieces: std::mem::take(&mut self.tails), may_be_hole: false };
+        let length = std::mem::take(&mut self.filled);
+        self.fragments = self.fragments.checked_add(1).ok_or_else(|| Error::user("more than 2^32 fragment blocks"))?;
+        self.hand_over(Target::Fragment { length }, block)
+    }
+
+    fn hand_over(&mut self, target: Target, block: Block<'t>) -> Result<()> {
+        let number = self.written + self.waiting.len() as u64;
+        self.waiting.push_back((target, None));
+        self.send(Job::Pack(number, block))
+    }
+
+    fn send(&self, job: Job<'t>) -> Result<()> {
+        self.jobs.send(job).map_err(|_| Error::bug("the threads that compress are gone"))
+    }
+
+    /// Writes the blocks that are ready, in order.
+    fn flush(&mut self) -> Result<()> {
+        while let Some((target, Some(packed))) = self.waiting.pop_front_if(|(_, packed)| packed.is_some()) {
+            self.written += 1;
+            let (bytes, size): (&[u8], u32) = match &packed {
+                Packed::Hole => (&[], 0),
+                Packed::Small(bytes) => (bytes, bytes.len() as u32),
+                Packed::Plain(bytes) => (bytes, bytes.len() as u32 | PLAIN),
+            };
+            let place = self.placement.end;
+            self.out.write_all(bytes).context(|| "writing the image".into())?;
+            self.placement.end += bytes.len() as u64;
+            match target {
+                Target::Fragment { length } => {
+                    self.placement.fragments.extend_from_slice(&place.to_le_bytes());
+                    self.placement.fragments.extend_from_slice(&size.to_le_bytes());
+                    self.placement.fragments.extend_from_slice(&[0; 4]);
+                    (self.progress)(length);
+                }
+                Target::Data { file, last, length } => {
+                    let Some(Place::Own(placed)) = self.placement.placed.get_mut(file) else { continue };
+                    if self.sizes.is_empty() {
+                        placed.start = place;
+                    }
+                    self.sizes.push(size);
+                    if last {
+                        placed.blocks = std::mem::take(&mut self.sizes).into();
+                    }
+                    (self.progress)(length);
+                }
+            }
+        }
+        Ok(())
+    }
+}
