@@ -27,6 +27,7 @@ pub mod system;
 pub mod node;
 pub mod squashfs;
 pub mod verity;
+pub mod root;
 pub mod init;
 pub mod disk;
 pub mod boot;

@@ -3,6 +3,7 @@
 mod build;
 mod completions;
 mod man;
+mod pack;
 
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
@@ -87,6 +88,8 @@ enum Verb {
     Build(build::Args),
     /// Print the completions of a shell.
     Completions(completions::Args),
+    /// Pack a folder or a tar archive as a squashfs image.
+    Pack(pack::Args),
     /// Print the manual page, or write all of them into a folder.
     Man(man::Args),
 }
@@ -148,6 +151,7 @@ impl Cli {
             Verb::Build(args) => build::run(args, &self.global.context(report)?),
             Verb::Completions(args) => completions::run(args),
             Verb::Man(args) => man::run(args),
+            Verb::Pack(args) => pack::run(args, report, self.global.jobs()),
         }
     }
 }

@@ -25,6 +25,8 @@ mod xattr;
 pub use codec::Codec;
 pub use write::write;
 
+use serde::{Deserialize, Serialize};
+
 use codec::Method;
 
 use crate::error::{Error, Result};
@@ -75,7 +77,7 @@ impl Options {
 }
 
 /// What was written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Summary {
     /// Bytes of the image, padding included.
     pub bytes: u64,

@@ -196,12 +196,12 @@ impl<'c> Worker<'c> {
 }
 
 impl Packed {
-    /// The form in the cache: one byte that says which, then the bytes.
+    /// The form in the cache: the bytes, then one that says which.
     fn to_value(&self) -> [&[u8]; 2] {
         match self {
-            Packed::Hole => [b"h", b""],
-            Packed::Small(bytes) => [b"s", bytes],
-            Packed::Plain(bytes) => [b"p", bytes],
+            Packed::Hole => [b"", b"h"],
+            Packed::Small(bytes) => [bytes, b"s"],
+            Packed::Plain(bytes) => [bytes, b"p"],
         }
     }
 

@@ -29,6 +29,17 @@ impl Blob {
         Some(Blob { path: path.into(), digest: None, length })
     }
 
+    /// Makes a finished file appear as `path`, read-only.
+    pub(super) fn persist(file: Temp, path: &Path) -> Result<Self> {
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder).context(|| format!("making `{}`", folder.display()))?;
+        }
+        let length = file.file().and_then(fs::File::metadata).context(|| "measuring a new file".into())?.len();
+        // Read-only, so that nothing changes a blob by mistake; two builds may both rename: same bytes.
+        file.persist(path, 0o444)?;
+        Ok(Blob { path: path.into(), digest: None, length })
+    }
+
     /// Where it lies.
     pub fn path(&self) -> &Path {
         &self.path
@@ -92,13 +103,8 @@ impl Pending {
     }
 
     fn keep(self, path: &Path, digest: Option<Digest>) -> Result<Blob> {
-        let (file, _, length) = self.file.finish();
-        if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder).context(|| format!("making `{}`", folder.display()))?;
-        }
-        // Read-only, so that nothing changes a blob by mistake; two builds may both rename: same bytes.
-        file.persist(path, 0o444)?;
-        Ok(Blob { path: path.into(), digest, length })
+        let (file, _, _) = self.file.finish();
+        Ok(Blob { digest, ..Blob::persist(file, path)? })
     }
 }
 

@@ -4,6 +4,7 @@
 //! STORE/
 //!   blobs/ab/ab12…      inputs, named by their sha256; verified on the way in
 //!   derived/cd/cd34…    what was made of inputs, named by the digest of all that it depends on
+//!   packs/              small derived values, many in a file; see [`Packs`]
 //!   tmp/                files that are not whole yet; a name here means nothing
 //! ```
 //!
@@ -22,6 +23,7 @@ use std::path::{Path, PathBuf};
 
 use crate::digest::{Digest, Hasher};
 use crate::error::{Context, Error, Result};
+use crate::temp::Temp;
 
 /// An open store.
 #[derive(Debug, Clone)]
@@ -59,7 +61,7 @@ impl Key {
 impl Store {
     /// Opens the store at `root`, making it where it is missing.
     pub fn open(root: &Path) -> Result<Self> {
-        for name in ["blobs", "derived", "tmp"] {
+        for name in ["blobs", "derived", "packs", "tmp"] {
             let path = root.join(name);
             fs::create_dir_all(&path).context(|| format!("making the store's folder `{}`", path.display()))?;
         }
@@ -133,6 +135,24 @@ impl Store {
         let mut pending = self.pending()?;
         make(&mut pending)?;
         Ok((pending.keep_derived(&path)?, false))
+    }
+
+    /// The derived value of `key`, if it is here and may be used.
+    pub fn find_derived(&self, key: Key) -> Option<Blob> {
+        self.reuse.then(|| Blob::at_derived(&self.derived_path(&key.digest()))).flatten()
+    }
+
+    /// Like [`Store::derived`], for a value that is not written front to back; it is made anew, whatever is here.
+    pub fn derive_file(&self, key: Key, make: impl FnOnce(&mut Temp) -> Result<()>) -> Result<Blob> {
+        let path = self.derived_path(&key.digest());
+        let mut temp = Temp::new_in(&self.root.join("tmp"))?;
+        make(&mut temp)?;
+        Blob::persist(temp, &path)
+    }
+
+    /// The small derived values.
+    pub fn packs(&self) -> Result<Packs> {
+        Packs::open(&self.root.join("packs"), self.reuse)
     }
 
     /// A file that is not whole yet, in `tmp/`.

@@ -7,6 +7,7 @@
 
 mod content;
 mod edit;
+mod identity;
 mod scan;
 mod text;
 
@@ -57,6 +58,16 @@ pub struct Leaf {
     pub meta: Meta,
     /// What it is.
     pub kind: Kind,
+}
+
+impl Leaf {
+    /// The bytes of a regular file; none of anything else.
+    pub fn content(&self) -> Option<&Content> {
+        match &self.kind {
+            Kind::File(content) => Some(content),
+            _ => None,
+        }
+    }
 }
 
 /// The kinds of leaf.

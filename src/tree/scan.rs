@@ -43,12 +43,7 @@ struct Scan<'r> {
 }
 
 impl Scan<'_> {
-    fn entries(
-        &mut self,
-        fd: rustix::fd::OwnedFd,
-        path: &Path,
-        depth: usize,
-    ) -> Result<BTreeMap<Box<[u8]>, Entry>> {
+    fn entries(&mut self, fd: rustix::fd::OwnedFd, path: &Path, depth: usize) -> Result<BTreeMap<Box<[u8]>, Entry>> {
         if depth > MAX_DEPTH {
             return Err(Error::user(format!("`{}` lies deeper than {MAX_DEPTH} folders", path.display())));
         }
@@ -126,7 +121,8 @@ impl Scan<'_> {
         for name in self.names[..length].split(|byte| *byte == 0).filter(|name| !name.is_empty()) {
             if !["user.", "trusted.", "security."].iter().any(|space| name.starts_with(space.as_bytes())) {
                 let name = name.escape_ascii();
-                self.report.warn(format!("`{}` loses its attribute `{name}`: squashfs has no place for it", path.display()));
+                self.report
+                    .warn(format!("`{}` loses its attribute `{name}`: squashfs has no place for it", path.display()));
                 continue;
             }
             let mut value = vec![0; XATTR_LIST_MAX];
