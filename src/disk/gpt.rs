@@ -27,6 +27,8 @@ pub struct Table {
     pub sector: u32,
     /// Sectors of the disk.
     pub sectors: u64,
+    /// First sector that a partition may have.
+    pub first_usable: u64,
     /// The used slots, in slot order.
     pub entries: Vec<Entry>,
 }
@@ -52,11 +54,6 @@ impl Table {
     /// Sectors that one copy of the entries takes.
     fn entry_sectors(&self) -> u64 {
         (u64::from(ENTRIES) * ENTRY as u64).div_ceil(u64::from(self.sector))
-    }
-
-    /// First sector that a partition may have.
-    pub fn first_usable(&self) -> u64 {
-        2 + self.entry_sectors()
     }
 
     /// Last sector that a partition may have.
@@ -91,11 +88,14 @@ impl Table {
         if ![512, 4096].contains(&self.sector) {
             return bug(format!("with sectors of {} bytes", self.sector));
         }
-        if self.entries.len() > ENTRIES as usize || self.last_usable() < self.first_usable() {
+        if self.entries.len() > ENTRIES as usize
+            || self.last_usable() < self.first_usable
+            || self.first_usable < 2 + self.entry_sectors()
+        {
             return bug("that does not fit its disk".to_owned());
         }
         for entry in &self.entries {
-            if entry.first < self.first_usable() || entry.last > self.last_usable() || entry.first > entry.last {
+            if entry.first < self.first_usable || entry.last > self.last_usable() || entry.first > entry.last {
                 return bug(format!("with `{}` outside of the disk", entry.label));
             }
         }
@@ -127,7 +127,7 @@ impl Table {
         out.extend(0x0001_0000u32.to_le_bytes());
         out.extend((HEADER as u32).to_le_bytes());
         out.extend([0; 8]);
-        for sector in [own, other, self.first_usable(), self.last_usable()] {
+        for sector in [own, other, self.first_usable, self.last_usable()] {
             out.extend(sector.to_le_bytes());
         }
         out.extend(self.id.to_mixed());
@@ -241,7 +241,13 @@ fn copy(disk: &dyn Bytes, sector: u32, at: u64) -> Result<Copy> {
     }
     let mut id = [0; 16];
     id.copy_from_slice(&block[56..72]);
-    let table = Table { id: Guid::from_mixed(id), sector, sectors, entries: parse_entries(&entries, sectors)? };
+    let table = Table {
+        id: Guid::from_mixed(id),
+        sector,
+        sectors,
+        first_usable: u64_at(40),
+        entries: parse_entries(&entries, sectors)?,
+    };
     Ok(Copy { table, other: u64_at(32) })
 }
 
@@ -310,7 +316,13 @@ mod tests {
             attributes: 1 << 60,
             label: label.to_owned(),
         };
-        Table { id, sector, sectors: 8192, entries: vec![entry(2048, 4095, "one"), entry(4096, 6143, "zwei_ü")] }
+        Table {
+            id,
+            sector,
+            sectors: 8192,
+            first_usable: 2048,
+            entries: vec![entry(2048, 4095, "one"), entry(4096, 6143, "zwei_ü")],
+        }
     }
 
     fn image(table: &Table) -> Vec<u8> {

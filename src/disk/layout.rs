@@ -155,7 +155,7 @@ impl Layout {
             (Role::Esp, ESP_TYPE, seed.partition(&ESP_TYPE, 0), "esp", 0, sizes.esp),
             (Role::Root, types.root, root_id, &label, sealed, sizes.root),
             (Role::Verity, types.verity, verity_id, &label, sealed, sizes.verity),
-            (Role::Signature, types.signature, seed.partition(&types.signature, 0), &label, sealed, sizes.signature),
+            (Role::Signature, types.signature, seed.partition(&types.signature, 0), &label, 0, sizes.signature),
         ];
         let mut at = ALIGNMENT;
         let mut partitions = Vec::new();
@@ -209,21 +209,22 @@ pub fn tree_bytes(data: u64) -> u64 {
 /// of the image and makes the rest at first boot.
 ///
 /// systemd-repart pairs definitions with existing partitions by type, in file order; what exists
-/// keeps its label and id. Sizes are fixed on both sides, so that only /var ever grows. A signature
-/// partition of one MiB does not fit before the first partition, so nothing can end up there.
+/// keeps its label and id. Sizes are fixed on both sides, so that only /var ever grows. Partitions of
+/// signatures know no attributes.
 pub fn repart_definitions(sizes: &Sizes, arch: Arch) -> Vec<(String, String)> {
     let types = arch.root_types();
+    let sealed = "Label=_empty\nReadOnly=yes\nNoAuto=yes\n";
     let parts = [
-        ("root", types.root, sizes.root),
-        ("verity", types.verity, sizes.verity),
-        ("sig", types.signature, sizes.signature),
+        ("root", types.root, sizes.root, sealed),
+        ("verity", types.verity, sizes.verity, sealed),
+        ("sig", types.signature, sizes.signature, "Label=_empty\n"),
     ];
     let mut files = vec![("10-esp.conf".to_owned(), definition(&ESP_TYPE, sizes.esp, "Label=esp\n"))];
     for slot in 0..sizes.slots {
         let letter = char::from(b'a' + slot);
-        for (index, (name, kind, size)) in parts.iter().enumerate() {
+        for (index, (name, kind, size, rest)) in parts.iter().enumerate() {
             let file = format!("{}{index}-{name}-{letter}.conf", 2 + slot);
-            files.push((file, definition(kind, *size, "Label=_empty\nReadOnly=yes\nNoAuto=yes\n")));
+            files.push((file, definition(kind, *size, rest)));
         }
     }
     let var = format!(

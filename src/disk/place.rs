@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::fat::Volume;
 use super::gpt::{Entry, Table};
-use super::{Disk, Extent, Layout, Role, check_root};
+use super::{ALIGNMENT, Disk, Extent, Layout, Role, check_root};
 use crate::epoch::Epoch;
 use crate::error::{Context, Error, Result};
 use crate::tree::Content;
@@ -37,7 +37,14 @@ pub fn place(layout: &Layout, pieces: &Pieces, epoch: Epoch) -> Result<(Disk, Op
         attributes: partition.attributes,
         label: partition.label.clone(),
     });
-    let table = Table { id: layout.id, sector: SECTOR, sectors: layout.length / sector, entries: entries.collect() };
+    let table = Table {
+        id: layout.id,
+        sector: SECTOR,
+        sectors: layout.length / sector,
+        // The gap before the first partition is no place for one that the node adds.
+        first_usable: ALIGNMENT / sector,
+        entries: entries.collect(),
+    };
     let mut extents = table.extents()?;
     let esp = layout.partition(Role::Esp)?;
     let volume = Volume { files: &pieces.esp, length: esp.length, id: volume_id(esp.id), label: "ESP", epoch };
