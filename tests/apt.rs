@@ -1,0 +1,438 @@
+//! Archives from end to end: a miniature one made here, its mirrors honest and not.
+//!
+//! A new test of locking, updating, fetching or downloading goes here; one of a hostile package into
+//! `hostile_archive.rs`.
+
+#[path = "common/archive.rs"]
+mod archive;
+#[path = "common/profile.rs"]
+mod profile;
+#[path = "common/server.rs"]
+mod server;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use archive::{Archive, DATE, Deb, Key};
+use imagebuild::arch::Arch;
+use imagebuild::digest::Digest;
+use imagebuild::error::{Kind, Result};
+use imagebuild::lock::Lock;
+use imagebuild::profile::{Keyring, Origin, Preload, PreloadImage, Profile};
+use imagebuild::report::Report;
+use imagebuild::source::download::{Job, one};
+use imagebuild::source::http::{Client, Patience};
+use imagebuild::source::{Context, Update, fetch, resolve};
+use imagebuild::store::Store;
+use server::{Fault, Server};
+
+/// A store of its own and a silent run.
+struct Run {
+    folder: tempfile::TempDir,
+    report: Report,
+}
+
+impl Run {
+    fn new() -> Self {
+        Run { folder: tempfile::tempdir().unwrap(), report: Report::silent() }
+    }
+
+    fn context(&self, offline: bool) -> Context<'_> {
+        let store = Store::open(self.folder.path()).unwrap();
+        Context { store, report: &self.report, offline, jobs: 2, mirrors: BTreeMap::new() }
+    }
+}
+
+/// `base` needs `lib`; `lib` has two versions in two suites; `tool` stands beside them.
+fn small() -> Archive {
+    let mut archive = Archive::default();
+    archive.add("one", &mut Deb::new("base", "1.0").field("Depends", "lib (>= 1)").file("/base", 0o644, "base"));
+    archive.add("one", &mut Deb::new("lib", "1.0").file("/lib", 0o644, "lib 1"));
+    archive.add("one-updates", &mut Deb::new("lib", "1.1").file("/lib", 0o644, "lib 1.1"));
+    archive.add("one", &mut Deb::new("tool", "2:3.0-1").arch("all").file("/tool", 0o755, "tool"));
+    archive.add_source("one", "prog", "1", &[("prog_1.dsc", b"dsc"), ("prog_1.tar.gz", b"tar")]);
+    archive.publish(&["amd64", "arm64"]);
+    archive
+}
+
+fn asking(archive: &Archive, mirror: &str, packages: &[&str]) -> Profile {
+    let keyring = Keyring::File(archive.keyring());
+    let source = profile::apt(&["one", "one-updates"], keyring, Some(mirror.to_owned()));
+    profile::profile(BTreeMap::from([("debian".to_owned(), source)]), packages)
+}
+
+fn versions(lock: &Lock) -> Vec<String> {
+    lock.image[&Arch::Amd64].packages.iter().map(|package| format!("{} {}", package.name, package.version)).collect()
+}
+
+fn names(names: &[&str]) -> Update {
+    Update::Names(names.iter().map(|name| name.to_string()).collect::<BTreeSet<_>>())
+}
+
+#[test]
+fn a_profile_is_locked_fetched_and_unpacked_from_a_server() {
+    let archive = small();
+    let server = Server::new(archive.path());
+    let mut profile = asking(&archive, &server.url, &["base", "tool"]);
+    profile.preload.push(Preload {
+        name: "localhost/x:1".to_owned(),
+        image: PreloadImage::Assemble {
+            packages: vec![profile::package("lib", "debian")],
+            include: Vec::new(),
+            edits: Vec::new(),
+            entrypoint: Vec::new(),
+            cmd: Vec::new(),
+            env: Vec::new(),
+            user: None,
+        },
+    });
+    let run = Run::new();
+    let cx = run.context(false);
+    let lock = resolve(&profile, None, &Update::Nothing, &cx).unwrap();
+    assert_eq!(versions(&lock), ["base 1.0", "lib 1.1", "tool 2:3.0-1"]);
+    assert_eq!(lock.epoch.0, DATE);
+    assert_eq!(lock.releases.len(), 2);
+    let requested: Vec<bool> = lock.image[&Arch::Amd64].packages.iter().map(|package| package.requested).collect();
+    assert_eq!(requested, [true, false, true]);
+
+    // As text and back.
+    let path = run.folder.path().join("node.lock");
+    lock.write(&path).unwrap();
+    assert_eq!(Lock::read(&path).unwrap().unwrap(), lock);
+
+    let fetched = fetch(&lock, &profile, Arch::Amd64, Arch::host(), &cx).unwrap();
+    assert_eq!(fetched.packages.len(), 3);
+    let lib = &lock.image[&Arch::Amd64].packages[1];
+    let package = imagebuild::source::apt::deb::unpack(&cx.store, &fetched.packages["lib"], lib).unwrap();
+    let texts: Vec<String> = package.members.iter().map(|member| member.path.to_string()).collect();
+    assert_eq!(texts, ["/", "/lib"]);
+    let imagebuild::source::MemberKind::File(content) = &package.members[1].kind else { panic!("a file") };
+    assert_eq!(content.read(100).unwrap(), b"lib 1.1");
+    assert_eq!(content.digest(), Some(Digest::of(b"lib 1.1")));
+    let input = &lock.image[&Arch::Amd64].inputs[0];
+    assert_eq!(input.name, "preload/localhost/x:1/lib");
+    let blob = fetched.input(&input.name).unwrap();
+    assert_eq!(imagebuild::source::apt::deb::unpack_input(&cx.store, blob, input).unwrap().name, "lib");
+
+    // Once more, from the store alone and without a server.
+    drop(server);
+    let again = run.context(true);
+    assert_eq!(resolve(&profile, Some(&lock), &Update::Nothing, &again).unwrap(), lock);
+    fetch(&lock, &profile, Arch::Amd64, Arch::host(), &again).unwrap();
+}
+
+#[test]
+fn an_offline_run_asks_nobody() {
+    let archive = small();
+    let server = Server::new(archive.path());
+    let profile = asking(&archive, &server.url, &["base"]);
+    let run = Run::new();
+    let error = resolve(&profile, None, &Update::Nothing, &run.context(true)).unwrap_err();
+    assert_eq!(error.kind(), Kind::Source);
+    assert!(error.message().contains("network must not be asked"), "{error}");
+    let lock = resolve(&profile, None, &Update::Nothing, &run.context(false)).unwrap();
+    let asked = server.log().len();
+    let error = fetch(&lock, &profile, Arch::Amd64, Arch::host(), &run.context(true)).unwrap_err();
+    assert!(error.message().contains("network must not be asked"), "{error}");
+    assert_eq!(server.log().len(), asked);
+    // A mirror on a disk is no network.
+    let profile = asking(&archive, &archive.url(), &["base"]);
+    fetch(&lock, &profile, Arch::Amd64, Arch::host(), &run.context(true)).unwrap();
+}
+
+#[test]
+fn what_was_locked_stays_until_it_is_moved() -> Result<()> {
+    let mut archive = small();
+    let profile = asking(&archive, &archive.url(), &["base", "tool"]);
+    let run = Run::new();
+    let cx = run.context(false);
+    let first = resolve(&profile, None, &Update::Nothing, &cx)?;
+    archive.add("one", &mut Deb::new("base", "1.5").field("Depends", "lib (>= 1)"));
+    archive.add("one", &mut Deb::new("lib", "1.9"));
+    archive.publish(&["amd64"]);
+
+    assert_eq!(resolve(&profile, Some(&first), &Update::Nothing, &cx)?, first);
+    let lib = resolve(&profile, Some(&first), &names(&["lib"]), &cx)?;
+    assert_eq!(versions(&lib), ["base 1.0", "lib 1.9", "tool 2:3.0-1"]);
+    let all = resolve(&profile, Some(&first), &Update::All, &cx)?;
+    assert_eq!(versions(&all), ["base 1.5", "lib 1.9", "tool 2:3.0-1"]);
+    let error = resolve(&profile, Some(&first), &names(&["libb"]), &cx).unwrap_err();
+    assert_eq!(error.kind(), Kind::User);
+    assert_eq!(error.hints(), ["did you mean `lib`?"]);
+
+    // A package less is asked for: the lock does not fit, and what remains stays.
+    let less = asking(&archive, &archive.url(), &["base"]);
+    let error = first.check(&less, Arch::host()).unwrap_err();
+    assert_eq!(error.kind(), Kind::Lock);
+    assert!(error.message().contains("`tool` of source `debian` is in it and no longer asked for"), "{error}");
+    assert_eq!(versions(&resolve(&less, Some(&first), &Update::Nothing, &cx)?), ["base 1.0", "lib 1.1"]);
+
+    // What is no question to an archive fits.
+    let mut same = asking(&archive, &archive.url(), &["base", "tool"]);
+    same.kernel.cmdline.push("quiet".to_owned());
+    same.image.version = "2".to_owned();
+    first.check(&same, Arch::host())
+}
+
+#[test]
+fn a_package_that_the_archive_forgot_is_kept_from_the_store() -> Result<()> {
+    let mut archive = small();
+    let profile = asking(&archive, &archive.url(), &["base", "tool"]);
+    let run = Run::new();
+    let cx = run.context(false);
+    let first = resolve(&profile, None, &Update::Nothing, &cx)?;
+    archive.suites.clear();
+    archive.add("one", &mut Deb::new("base", "2.0").field("Depends", "lib (>= 1)"));
+    archive.add("one", &mut Deb::new("lib", "2.0"));
+    archive.add("one", &mut Deb::new("tool", "2:4.0-1").arch("all"));
+    archive.suites.entry("one-updates".to_owned()).or_default();
+    archive.publish(&["amd64"]);
+    for old in ["b/base/base_1.0_amd64.deb", "l/lib/lib_1.1_amd64.deb"] {
+        std::fs::remove_file(archive.path().join("pool/main").join(old)).unwrap();
+    }
+
+    // Not in the store: the error names what is gone and the way on.
+    let error = fetch(&first, &profile, Arch::Amd64, Arch::host(), &cx).unwrap_err();
+    assert_eq!(error.kind(), Kind::Source);
+    assert!(error.message().contains("`base` 1.0 (suite `one` of source `debian`), `lib` 1.1"), "{error}");
+    assert_eq!(error.hints()[0], "move just this on: imagebuild update node.toml base lib");
+
+    // In the store: moving `tool` leaves the others as they are.
+    let archive = small();
+    let profile = asking(&archive, &archive.url(), &["base", "tool"]);
+    fetch(&first, &profile, Arch::Amd64, Arch::host(), &cx)?;
+    let mut archive = archive;
+    archive.suites.clear();
+    archive.add("one", &mut Deb::new("base", "2.0").field("Depends", "lib (>= 1)"));
+    archive.add("one", &mut Deb::new("lib", "2.0"));
+    archive.add("one", &mut Deb::new("tool", "2:4.0-1").arch("all"));
+    archive.suites.entry("one-updates".to_owned()).or_default();
+    archive.publish(&["amd64"]);
+    let moved = resolve(&profile, Some(&first), &names(&["tool"]), &cx)?;
+    assert_eq!(versions(&moved), ["base 1.0", "lib 1.1", "tool 2:4.0-1"]);
+    fetch(&moved, &profile, Arch::Amd64, Arch::host(), &cx).map(drop)
+}
+
+#[test]
+fn a_go_program_s_source_and_toolchain_are_locked() -> Result<()> {
+    let mut archive = small();
+    for arch in ["amd64", "arm64"] {
+        archive.add("one", &mut Deb::new("go", "1.19").arch(arch).field("Depends", "go-src"));
+        archive.add("one", &mut Deb::new("libc6", "2.36").arch(arch));
+    }
+    archive.add("one", &mut Deb::new("go-src", "1.19").arch("all"));
+    archive.publish(&["amd64", "arm64"]);
+    let mut profile = asking(&archive, &archive.url(), &["base"]);
+    profile.kubelet.program.origin = Origin::Go(imagebuild::profile::Go {
+        source: profile::package("prog", "debian"),
+        toolchain: profile::package("go", "debian"),
+        package: "p/cmd".to_owned(),
+        root: "p".to_owned(),
+        version: "v1".to_owned(),
+        define: BTreeMap::new(),
+    });
+    let run = Run::new();
+    let cx = run.context(false);
+    let lock = resolve(&profile, None, &Update::Nothing, &cx)?;
+    let host = Arch::host().unwrap();
+    let names = |inputs: &[imagebuild::lock::Input]| inputs.iter().map(|input| input.name.clone()).collect::<Vec<_>>();
+    assert_eq!(names(&lock.image[&Arch::Amd64].inputs), ["go/kubelet/prog_1.dsc", "go/kubelet/prog_1.tar.gz"]);
+    let tools = ["go", "go-src", "libc6"].map(|name| format!("go/kubelet/toolchain/{name}"));
+    assert_eq!(names(&lock.toolchain[&host].inputs), tools);
+    let fetched = fetch(&lock, &profile, Arch::Amd64, Some(host), &cx)?;
+    assert_eq!(std::fs::read(fetched.input("go/kubelet/prog_1.dsc")?.path()).unwrap(), b"dsc");
+    assert!(fetched.input("go/kubelet/toolchain/libc6").is_ok());
+    // A lock made for another target keeps this one's section.
+    let mut other = profile.clone();
+    other.image.arch = Arch::Arm64;
+    other.kernel.package = profile::package("tool", "debian");
+    let both = resolve(&other, Some(&lock), &Update::Nothing, &cx)?;
+    assert_eq!(both.image[&Arch::Amd64], lock.image[&Arch::Amd64]);
+    assert!(both.image.contains_key(&Arch::Arm64));
+    both.check(&profile, Some(host))?;
+    both.check(&other, Some(host))
+}
+
+#[test]
+fn release_files_that_are_not_to_be_believed() {
+    let attempt = |archive: &Archive, profile: &Profile, run: &Run| {
+        let _ = archive;
+        resolve(profile, None, &Update::Nothing, &run.context(false)).map(drop)
+    };
+    let refused = |change: &dyn Fn(&mut Archive), word: &str| {
+        let mut archive = small();
+        let profile = asking(&archive, &archive.url(), &["base"]);
+        change(&mut archive);
+        let run = Run::new();
+        let error = attempt(&archive, &profile, &run).expect_err(word);
+        assert_eq!(error.kind(), Kind::Source, "{error}");
+        assert!(error.message().contains(word), "expected `{word}`: {error}");
+    };
+    let inrelease = |archive: &Archive| archive.path().join("dists/one/InRelease");
+    let edit = |archive: &Archive, from: &str, to: &str| {
+        let text = std::fs::read_to_string(inrelease(archive)).unwrap();
+        assert!(text.contains(from));
+        std::fs::write(inrelease(archive), text.replacen(from, to, 1)).unwrap();
+    };
+    refused(&|archive| edit(archive, "Label: Test", "Label: Tost"), "does not fit the text");
+    refused(&|archive| edit(archive, "-----BEGIN PGP SIGNED", "Suite: x\n-----BEGIN PGP SIGNED"), "clearsigned");
+    refused(
+        &|archive| {
+            archive.key = Key::new(2);
+            archive.publish(&["amd64"]);
+        },
+        "not in the keyring",
+    );
+    refused(
+        &|archive| {
+            archive.suites.get_mut("one").unwrap().lines.push("Valid-Until: Fri, 02 Jan 2026 00:00:00 UTC".to_owned());
+            archive.publish(&["amd64"]);
+        },
+        "valid until",
+    );
+    refused(
+        &|archive| {
+            archive.suites.get_mut("one").unwrap().date = Some("Fri, 01 Jan 2100 00:00:00 UTC".to_owned());
+            archive.publish(&["amd64"]);
+        },
+        "future",
+    );
+    // One suite in the place of another.
+    refused(
+        &|archive| {
+            std::fs::copy(archive.path().join("dists/one-updates/InRelease"), inrelease(archive)).unwrap();
+        },
+        "is the release file of `one-updates`",
+    );
+    // An index that the release file does not name.
+    refused(
+        &|archive| {
+            let folder = archive.path().join("dists/one/main/binary-amd64");
+            let by_hash = std::fs::read_dir(folder.join("by-hash/SHA256")).unwrap().map(|entry| entry.unwrap().path());
+            for path in by_hash.chain([folder.join("Packages.xz")]) {
+                let mut bytes = std::fs::read(&path).unwrap();
+                *bytes.last_mut().unwrap() ^= 1;
+                std::fs::write(&path, bytes).unwrap();
+            }
+        },
+        "sha256",
+    );
+}
+
+#[test]
+fn an_older_release_than_the_last_one_is_refused() {
+    let mut archive = small();
+    let profile = asking(&archive, &archive.url(), &["base"]);
+    let run = Run::new();
+    let lock = resolve(&profile, None, &Update::Nothing, &run.context(false)).unwrap();
+    archive.suites.get_mut("one").unwrap().date = Some("Wed, 31 Dec 2025 00:00:00 UTC".to_owned());
+    archive.publish(&["amd64"]);
+    let error = resolve(&profile, None, &Update::All, &run.context(false)).unwrap_err();
+    assert!(error.message().contains("2026-01-01T00:00:00Z, which was seen before"), "{error}");
+    // A store that has seen nothing still has the lock to go by.
+    let other = Run::new();
+    let error = resolve(&profile, Some(&lock), &Update::All, &other.context(false)).unwrap_err();
+    assert!(error.message().contains("older"), "{error}");
+    resolve(&profile, None, &Update::All, &other.context(false)).unwrap();
+}
+
+/// Seconds where the tool would wait minutes.
+fn hasty() -> Client {
+    let patience = Patience {
+        connect: Duration::from_secs(5),
+        stall: Duration::from_millis(300),
+        window: Duration::from_millis(400),
+        floor: 1 << 16,
+        tries: 3,
+        pause: Duration::from_millis(1),
+    };
+    Client::with_patience(false, patience).unwrap()
+}
+
+/// A file of 300,000 bytes on a server.
+fn served() -> (tempfile::TempDir, Server, Vec<u8>) {
+    let folder = tempfile::tempdir().unwrap();
+    let bytes: Vec<u8> = (0..300_000u32).map(|number| (number / 7) as u8).collect();
+    std::fs::write(folder.path().join("file"), &bytes).unwrap();
+    let server = Server::new(folder.path());
+    (folder, server, bytes)
+}
+
+fn job(server: &Server, bytes: &[u8]) -> Job {
+    Job {
+        name: "file".to_owned(),
+        urls: vec![format!("{}/file", server.url)],
+        sha256: Digest::of(bytes),
+        size: Some(bytes.len() as u64),
+    }
+}
+
+#[test]
+fn what_breaks_off_goes_on_from_there() {
+    let bad = [
+        vec![Fault::Cut(1000), Fault::Cut(200_000)],
+        vec![Fault::Stall(5000, Duration::from_secs(2))],
+        vec![Fault::Drip(Duration::from_millis(20))],
+        vec![Fault::Status(503), Fault::Status(429)],
+        vec![Fault::Cut(1000), Fault::NoRanges],
+        vec![Fault::Lie],
+        vec![Fault::Oversize(10)],
+        vec![Fault::Claim(1 << 40)],
+        vec![Fault::Redirect("/file".to_owned())],
+        vec![Fault::Cut(100_000), Fault::Lie],
+    ];
+    for faults in bad {
+        let (_folder, server, bytes) = served();
+        server.faults("*", faults.clone());
+        let run = Run::new();
+        let store = run.context(false).store;
+        let counted = std::sync::atomic::AtomicU64::new(0);
+        let count = |bytes| drop(counted.fetch_add(bytes, std::sync::atomic::Ordering::Relaxed));
+        let blob = one(&hasty(), &store, &count, &job(&server, &bytes));
+        let blob = blob.unwrap_or_else(|lost| panic!("{faults:?}: {}", lost.error));
+        assert_eq!(std::fs::read(blob.path()).unwrap(), bytes, "{faults:?}");
+        assert!(counted.into_inner() <= bytes.len() as u64 + 10, "{faults:?}: progress beyond the end");
+        assert_eq!(std::fs::read_dir(run.folder.path().join("tmp")).unwrap().count(), 0);
+        if matches!(faults[0], Fault::Cut(1000)) && matches!(faults[1], Fault::Cut(_)) {
+            assert_eq!(server.log(), ["/file 0", "/file 1000", "/file 201000"]);
+        }
+    }
+}
+
+#[test]
+fn patience_ends_and_nothing_is_kept() {
+    let forever = |fault: Fault| std::iter::repeat_n(fault, 100);
+    let bad = [
+        (Fault::Cut(0), "tried 3 times"),
+        (Fault::Status(503), "503"),
+        (Fault::Lie, "sha256"),
+        (Fault::Oversize(10), "larger"),
+        (Fault::Status(403), "403"),
+        (Fault::Redirect("/file".to_owned()), "redirects more than"),
+        (Fault::Redirect("ftp://127.0.0.1/x".to_owned()), "unknown scheme"),
+        (Fault::Stall(0, Duration::from_millis(800)), ""),
+        (Fault::Status(404), "not there"),
+    ];
+    for (fault, word) in bad {
+        let (_folder, server, bytes) = served();
+        server.faults("*", forever(fault.clone()));
+        let run = Run::new();
+        let store = run.context(false).store;
+        let lost = one(&hasty(), &store, &|_| {}, &job(&server, &bytes)).expect_err("a fault");
+        assert_eq!(lost.error.kind(), Kind::Source, "{fault:?}");
+        assert!(lost.error.to_string().contains(word), "{fault:?}: {}", lost.error);
+        assert_eq!(lost.gone, matches!(fault, Fault::Status(404)));
+        assert!(server.log().len() < 30, "{fault:?}: {} requests", server.log().len());
+        assert!(store.blob(&Digest::of(&bytes)).is_none());
+        assert_eq!(std::fs::read_dir(run.folder.path().join("tmp")).unwrap().count(), 0);
+    }
+}
+
+#[test]
+fn the_second_mirror_helps_out() {
+    let (_folder, server, bytes) = served();
+    let run = Run::new();
+    let mut job = job(&server, &bytes);
+    job.urls.insert(0, format!("{}/missing", server.url));
+    one(&hasty(), &run.context(false).store, &|_| {}, &job).unwrap();
+}
