@@ -51,6 +51,35 @@ pub struct Verity {
     pub bytes: u64,
 }
 
+/// A part of a file: a partition of a disk.
+#[derive(Debug, Clone, Copy)]
+pub struct Part<'a> {
+    file: &'a File,
+    at: u64,
+    length: u64,
+}
+
+impl<'a> Part<'a> {
+    /// `length` bytes of `file` from `at`.
+    pub fn new(file: &'a File, at: u64, length: u64) -> Self {
+        Part { file, at, length }
+    }
+
+    /// All of `file`.
+    pub fn whole(mut file: &'a File) -> Result<Self> {
+        // Of a block device the metadata does not tell.
+        let length = file.seek(SeekFrom::End(0)).context(|| "measuring a device".into())?;
+        Ok(Part { file, at: 0, length })
+    }
+
+    fn read(&self, buffer: &mut [u8], offset: u64) -> std::io::Result<()> {
+        match offset.checked_add(buffer.len() as u64) {
+            Some(end) if end <= self.length => self.file.read_exact_at(buffer, self.at.saturating_add(offset)),
+            _ => Err(std::io::ErrorKind::UnexpectedEof.into()),
+        }
+    }
+}
+
 /// What does not fit the root hash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
@@ -97,7 +126,7 @@ pub fn format(data: &File, parameters: &Parameters, jobs: usize, out: &mut dyn W
         return Err(Error::bug(format!("{length} bytes cannot be sealed: they are not whole blocks of {BLOCK}")));
     }
     let salted = salted(&parameters.salt);
-    let mut below = hash_file(data, data_blocks, &salted, jobs)?;
+    let mut below = hash_file(Part::new(data, 0, length), data_blocks, &salted, jobs)?;
     let mut tree = Vec::new();
     while below.len() > HASH {
         below.resize(below.len().next_multiple_of(BLOCK), 0);
@@ -121,14 +150,19 @@ pub fn format(data: &File, parameters: &Parameters, jobs: usize, out: &mut dyn W
 ///
 /// A superblock that cannot be is an error; one that lies about its salt shows as a fault of the tree.
 pub fn verify(data: &File, hash: &File, root_hash: &Digest, jobs: usize) -> Result<Option<Fault>> {
+    verify_parts(Part::whole(data)?, Part::whole(hash)?, root_hash, jobs)
+}
+
+/// The same for parts of files.
+pub fn verify_parts(data: Part<'_>, hash: Part<'_>, root_hash: &Digest, jobs: usize) -> Result<Option<Fault>> {
     let (salt, data_blocks) = read_superblock(hash)?;
-    let length = length_of(data)?;
+    let length = data.length;
     if data_blocks == 0 || data_blocks > length / BLOCK as u64 {
         return Err(Error::source(format!("the hash tree is of {data_blocks} blocks, the data has {length} bytes")));
     }
     let levels = levels(data_blocks);
     let needed = (1 + levels.iter().sum::<u64>()) * BLOCK as u64;
-    let present = length_of(hash)?;
+    let present = hash.length;
     if present < needed {
         return Err(Error::source(format!("the hash tree has {present} bytes")).hint(format!("expected {needed}")));
     }
@@ -137,7 +171,7 @@ pub fn verify(data: &File, hash: &File, root_hash: &Digest, jobs: usize) -> Resu
     let mut at = 1;
     for count in levels.iter().rev() {
         let mut level = vec![0; (*count as usize) * BLOCK];
-        hash.read_exact_at(&mut level, at * BLOCK as u64).context(|| "reading the hash tree".into())?;
+        hash.read(&mut level, at * BLOCK as u64).context(|| "reading the hash tree".into())?;
         if let Some(bad) = first_difference(&hash_bytes(&level, &salted, jobs), &expected) {
             return Ok(Some(Fault::Tree(at + bad)));
         }
@@ -149,9 +183,9 @@ pub fn verify(data: &File, hash: &File, root_hash: &Digest, jobs: usize) -> Resu
 }
 
 /// The salt and the number of data blocks, once the rest is what we can read.
-fn read_superblock(hash: &File) -> Result<(Vec<u8>, u64)> {
+fn read_superblock(hash: Part<'_>) -> Result<(Vec<u8>, u64)> {
     let mut bytes = [0; 512];
-    hash.read_exact_at(&mut bytes, 0).context(|| "reading the superblock of the hash tree".into())?;
+    hash.read(&mut bytes, 0).context(|| "reading the superblock of the hash tree".into())?;
     let word = |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
     if &bytes[..8] != MAGIC {
         return Err(Error::source("it is no hash tree").hint("expected `verity` as its first bytes"));
@@ -167,11 +201,6 @@ fn read_superblock(hash: &File) -> Result<(Vec<u8>, u64)> {
         Some(salt) => Ok((salt.to_vec(), data_blocks)),
         None => Err(Error::source(format!("a salt of {salt} bytes")).hint("expected at most 256")),
     }
-}
-
-fn length_of(mut file: &File) -> Result<u64> {
-    // Of a block device the metadata does not tell.
-    file.seek(SeekFrom::End(0)).context(|| "measuring a device".into())
 }
 
 /// Blocks of each level, from the hashes of data blocks up; none where one block is all the data.
@@ -201,7 +230,7 @@ fn hash_block(salted: &Sha256, block: &[u8], out: &mut [u8]) {
 }
 
 /// The hashes of `blocks` blocks of a file, read by each thread for itself.
-fn hash_file(data: &File, blocks: u64, salted: &Sha256, jobs: usize) -> Result<Vec<u8>> {
+fn hash_file(data: Part<'_>, blocks: u64, salted: &Sha256, jobs: usize) -> Result<Vec<u8>> {
     let mut hashes = vec![0; blocks as usize * HASH];
     let steps = Mutex::new(hashes.chunks_mut(STEP * HASH).enumerate());
     let failure = Mutex::new(None);
@@ -213,7 +242,7 @@ fn hash_file(data: &File, blocks: u64, salted: &Sha256, jobs: usize) -> Result<V
                     let step = steps.lock().unwrap_or_else(PoisonError::into_inner).next();
                     let Some((number, out)) = step else { return };
                     let buffer = &mut buffer[..out.len() / HASH * BLOCK];
-                    if let Err(error) = data.read_exact_at(buffer, (number * STEP * BLOCK) as u64) {
+                    if let Err(error) = data.read(buffer, (number * STEP * BLOCK) as u64) {
                         *failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
                         return;
                     }

@@ -47,6 +47,11 @@ impl Image {
         }
         Ok(Image { file, length: meta.len() })
     }
+
+    /// The open file.
+    pub fn file(&self) -> &File {
+        &self.file
+    }
 }
 
 impl Bytes for Image {
