@@ -16,8 +16,9 @@ const PATIENCE: u64 = 30;
 /// Milliseconds between two looks.
 const PAUSE: u64 = 50;
 
-/// Milliseconds until a disk is taken although the boot option points elsewhere.
-const DOUBT: u64 = 3000;
+/// Milliseconds until a disk is taken although the boot option points elsewhere, or nowhere
+/// that Linux shows: its original would have turned up by then.
+const DOUBT: (u64, u64) = (3000, 1000);
 
 /// Block devices that are no disk of the machine, or too slow to ask (floppies).
 const OTHERS: [&str; 9] = ["loop", "ram", "zram", "dm-", "md", "nbd", "fd", "sr", "mtd"];
@@ -92,13 +93,14 @@ pub fn find(root: &RootHash, firmware: &Firmware) -> Result<Found, Fault> {
     }
     // Where the loader named no ESP, NIL stands for it, which no partition has.
     let wanted = [data, hash, firmware.esp.unwrap_or(Guid::NIL)];
+    let doubt = if firmware.path.is_some() { DOUBT.0 } else { DOUBT.1 };
     let began = sys::uptime();
     loop {
         let waited = sys::uptime().saturating_sub(began) / 1000;
         let round = look(&wanted, firmware);
         let chosen = match round.verdict() {
             Verdict::Take => round.best(),
-            Verdict::Doubt if waited >= DOUBT => round.best(),
+            Verdict::Doubt if waited >= doubt => round.best(),
             Verdict::Refuse => return Err(round.fault(&data, PATIENCE)),
             Verdict::Doubt | Verdict::Wait => None,
         };

@@ -29,7 +29,8 @@ pub enum Claim {
 pub enum Verdict {
     /// The best disk is the one.
     Take,
-    /// As before, but the boot option points elsewhere, so another one may still turn up.
+    /// As before, but nothing says that it is where the boot option points: its original may
+    /// still turn up.
     Doubt,
     /// It is not there yet.
     Wait,
@@ -84,8 +85,8 @@ impl<T> Round<T> {
     pub fn verdict(&self) -> Verdict {
         match (self.best, self.second) {
             (Claim::Booted | Claim::Pointed, Some(_)) => Verdict::Refuse,
-            (Claim::Booted, None) if self.pointed => Verdict::Doubt,
-            (Claim::Booted | Claim::Pointed, None) => Verdict::Take,
+            (Claim::Booted, None) => Verdict::Doubt,
+            (Claim::Pointed, None) => Verdict::Take,
             _ => Verdict::Wait,
         }
     }
@@ -136,8 +137,8 @@ mod tests {
 
     #[test]
     fn takes_the_booted_disk_only() {
-        assert_eq!(verdict(false, &[Nothing, Booted]), (Verdict::Take, Some(1)));
-        assert_eq!(verdict(false, &[Stranger, Part, Booted]), (Verdict::Take, Some(2)));
+        assert_eq!(verdict(false, &[Nothing, Booted]), (Verdict::Doubt, Some(1)));
+        assert_eq!(verdict(false, &[Stranger, Part, Booted]), (Verdict::Doubt, Some(2)));
         for claims in [&[Stranger][..], &[Part, Part], &[Nothing], &[]] {
             assert_eq!(verdict(false, claims).0, Verdict::Wait, "{claims:?}");
         }
