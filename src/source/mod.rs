@@ -10,6 +10,9 @@ pub mod tarball;
 pub mod http;
 pub mod download;
 pub mod apt;
+pub mod archive;
+pub mod file;
+pub mod go;
 pub mod resolve;
 pub mod fetch;
 

@@ -1,7 +1,7 @@
 //! The members of a tar archive made by others, each with everything that its headers say.
 //!
 //! ustar, GNU long names and PAX records (path, linkpath, ids, names, times, xattrs) are read.
-//! Refused: sparse files in any dialect, global PAX headers, sizes that two headers disagree
+//! Refused: sparse files in any dialect, global PAX headers that say more than a comment, sizes that two headers disagree
 //! about, headers larger than a path may be, kinds of entry that no file system has.
 
 use std::io::Read;
@@ -81,6 +81,7 @@ pub fn walk<R: Read>(entries: Entries<'_, R>, mut each: impl FnMut(Record, &mut 
             EntryType::GNULongName => extension.path = Some(long_name(&mut entry)?),
             EntryType::GNULongLink => extension.link = Some(long_name(&mut entry)?),
             EntryType::XHeader => extension.pax = read_header(&mut entry)?,
+            EntryType::XGlobalHeader => check_global(&read_header(&mut entry)?)?,
             _ => {
                 count += 1;
                 if count > MAX_MEMBERS {
@@ -118,6 +119,18 @@ fn long_name(entry: &mut Entry<'_, impl Read>) -> Result<Vec<u8>> {
         bytes.pop();
     }
     Ok(bytes)
+}
+
+/// A global header may hold a comment (git writes the commit so), nothing that changes members.
+fn check_global(pax: &[u8]) -> Result<()> {
+    for extension in PaxExtensions::new(pax) {
+        let extension = extension.map_err(broken)?;
+        if extension.key_bytes() != b"comment" {
+            let key = extension.key_bytes().escape_ascii();
+            return Err(Error::source(format!("has a global header that sets `{key}`")));
+        }
+    }
+    Ok(())
 }
 
 fn record(entry: &Entry<'_, impl Read>, extension: Extension) -> Result<Record> {
@@ -173,7 +186,6 @@ fn kind(entry: &Entry<'_, impl Read>) -> Result<Kind> {
         EntryType::Block => device().map(|(major, minor)| Kind::Device(true, major, minor))?,
         EntryType::Char => device().map(|(major, minor)| Kind::Device(false, major, minor))?,
         EntryType::GNUSparse => return Err(Error::source("is a sparse file")),
-        EntryType::XGlobalHeader => return Err(Error::source("is a global header")),
         other => return Err(Error::source(format!("is of the unknown kind `{}`", other.as_byte().escape_ascii()))),
     })
 }

@@ -100,6 +100,20 @@ pub fn control(store: &Store, blob: &Blob) -> Result<String> {
     package::control_files(&parts.control)?.remove("control").ok_or_else(|| Error::source("has no control file"))
 }
 
+/// Calls `each` with every member of the payload of the package `blob`; nothing is kept.
+pub fn payload(blob: &Blob, each: impl FnMut(tarball::Record, &mut dyn Read) -> Result<()>) -> Result<()> {
+    let file = blob.open()?;
+    let (_, data) = layout(&file, blob.length())?;
+    let part = Part { file: &file, at: data.offset, end: data.offset + data.size };
+    let mut archive = tar::Archive::new(codec(&data)?.decode(part, limit(&data))?);
+    tarball::walk(archive.entries()?, each)
+}
+
+/// The most that a payload may have, uncompressed.
+fn limit(data: &ar::Member) -> u64 {
+    data.size.saturating_mul(MAX_RATIO).saturating_add(MAX_SMALL).min(MAX_PAYLOAD)
+}
+
 /// The three members in their places (`deb(5)`): debian-binary, control archive, data archive.
 fn layout(file: &File, length: u64) -> Result<(ar::Member, ar::Member)> {
     let members = ar::members(file, length)?;
@@ -139,9 +153,8 @@ fn unfold(blob: &Blob, out: &mut dyn Write) -> Result<()> {
     let file = blob.open()?;
     let (control, data) = layout(&file, blob.length())?;
     let part = |member: &ar::Member| Part { file: &file, at: member.offset, end: member.offset + member.size };
-    let limit = data.size.saturating_mul(MAX_RATIO).saturating_add(MAX_SMALL).min(MAX_PAYLOAD);
 
-    let mut tee = Tee { inner: codec(&data)?.decode(part(&data), limit)?, out, length: 0 };
+    let mut tee = Tee { inner: codec(&data)?.decode(part(&data), limit(&data))?, out, length: 0 };
     let mut digests = Vec::new();
     let mut archive = tar::Archive::new(&mut tee);
     tarball::walk(archive.entries()?, |record, bytes| {
