@@ -5,6 +5,7 @@ use super::scripts::Account;
 use super::{Inputs, units};
 use crate::error::Result;
 use crate::path::RootPath;
+use crate::profile::Forbidden;
 use crate::tree::{NodeRef, Tree};
 
 /// When a row applies.
@@ -13,12 +14,14 @@ enum When {
     Always,
     /// No message bus is in the image.
     NoBus,
-    /// No `agetty` is in the image.
+    /// No `agetty` is in the image, or the profile's posture forbids it.
     NoGetty,
+    /// No shell is in the image, or the profile's posture forbids it.
+    NoShell,
 }
 
 /// Units whose links are taken away, when, and why.
-const UNITS: [(&str, When, &str); 16] = [
+const UNITS: [(&str, When, &str); 19] = [
     ("ldconfig.service", When::Always, "the linker cache is part of the image"),
     ("systemd-hwdb-update.service", When::Always, "the root cannot be written"),
     ("systemd-journal-catalog-update.service", When::Always, "explanations of messages, seconds at each first boot"),
@@ -34,6 +37,9 @@ const UNITS: [(&str, When, &str); 16] = [
     ("systemd-logind.service", When::NoBus, "it needs the message bus"),
     ("systemd-user-sessions.service", When::NoBus, "there are no sessions without logind"),
     ("getty.target", When::NoGetty, "there is no login prompt"),
+    ("getty-static.service", When::NoGetty, "there is no login prompt"),
+    ("e2scrub_all.timer", When::NoShell, "it runs a shell script"),
+    ("e2scrub_reap.service", When::NoShell, "it runs a shell script"),
     ("getty@tty1.service", When::NoGetty, "there is no login prompt"),
 ];
 
@@ -54,17 +60,20 @@ const GENERATORS: [(&str, &str); 12] = [
 ];
 
 /// Takes links and generators away that only make sense on a system that is installed or administered.
-pub fn quiet(tree: &mut Tree, _: &Inputs<'_>, _: &Account) -> Result<()> {
+pub fn quiet(tree: &mut Tree, inputs: &Inputs<'_>, _: &Account) -> Result<()> {
     let there = |tree: &Tree, path: &str| -> Result<bool> {
         Ok(matches!(tree.get(&RootPath::new(path)?), Some(NodeRef::Leaf(..))))
     };
     let bus = there(tree, "/usr/bin/dbus-broker-launch")? || there(tree, "/usr/bin/dbus-daemon")?;
-    let getty = there(tree, "/usr/sbin/agetty")?;
+    let forbids = |what: Forbidden| inputs.profile.posture.forbid.contains(&what);
+    let getty = there(tree, "/usr/sbin/agetty")? && !forbids(Forbidden::Getty);
+    let shell = there(tree, "/usr/bin/sh")? && !forbids(Forbidden::Shell);
     for (unit, when, _) in UNITS {
         let applies = match when {
             When::Always => true,
             When::NoBus => !bus,
             When::NoGetty => !getty,
+            When::NoShell => !shell,
         };
         if applies {
             units::disable(tree, unit)?;

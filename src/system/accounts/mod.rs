@@ -150,6 +150,9 @@ impl Wanted {
 
     fn effect(&mut self, effect: &Effect) -> Result<()> {
         match effect {
+            // Scripts ask for accounts that sysusers files have too, as here: they test first.
+            Effect::User { name, .. } if self.users.contains_key(name) => Ok(()),
+            Effect::Group { name } if self.groups.contains_key(name) => Ok(()),
             Effect::User { name, group, home, shell } => {
                 let uid = pinned::user(name)?;
                 let gid = match group {

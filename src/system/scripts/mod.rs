@@ -1,12 +1,27 @@
 //! The account of every maintainer script: what it would have done, or why that is not needed.
 
+mod condition;
 mod effect;
+mod eval;
+mod known;
+mod normal;
+mod residue;
+mod shell;
+mod simple;
+mod table;
+mod triggers;
+mod words;
 
 pub use effect::{Alternative, Bits, Effect, Owner};
 
+use std::collections::BTreeSet;
+
 use super::Inputs;
 use super::units::Scope;
-use crate::error::Result;
+use crate::digest::Digest;
+use crate::error::{Context, Error, Result};
+use crate::source::{Package, ScriptKind};
+use known::Meaning;
 
 /// A unit that a package's script would have enabled.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,9 +66,143 @@ pub struct Tally {
     pub packages: usize,
     /// preinst and postinst scripts that they have.
     pub scripts: usize,
+    /// Scripts that do nothing on a fresh installation.
+    pub void: usize,
+    /// Scripts that consist of commands that the steps stand in for.
+    pub recognised: usize,
+    /// Scripts of which a row of the table accounts for the rest.
+    pub rows: usize,
+    /// Scripts of which the profile accounts for the rest.
+    pub acknowledged: usize,
+    /// Blocks of debhelper in all scripts.
+    pub blocks: usize,
+    /// Units, accounts, files, alternatives that scripts asked for.
+    pub effects: usize,
+    /// Triggers in which packages are interested.
+    pub triggers: usize,
+    /// Configuration files, laid as they are shipped.
+    pub conffiles: usize,
 }
 
-/// Accounts for every script of every package.
+/// Accounts for every script and every trigger of every package.
+///
+/// All that is not accounted for comes in one error, with the lines in question and the key to write.
 pub fn account(inputs: &Inputs<'_>) -> Result<Account> {
-    Ok(Account { tally: Tally { packages: inputs.packages.len(), scripts: 0 }, ..Account::default() })
+    let mut account = Account::default();
+    account.tally.packages = inputs.packages.len();
+    let mut unknown = Vec::new();
+    let mut used = BTreeSet::new();
+    for package in inputs.packages {
+        account.tally.conffiles += package.conffiles.len();
+        for kind in [ScriptKind::Preinst, ScriptKind::Postinst] {
+            if let Some(script) = package.scripts.get(&kind) {
+                one(inputs, package, kind, script, &mut account, &mut unknown, &mut used)
+                    .context(|| format!("accounting for {} of `{}`", kind.name(), package.name))?;
+            }
+        }
+        triggers::account(inputs, package, &mut account.tally, &mut unknown, &mut used)?;
+    }
+    account.tally.effects = account.effects.len() + account.units.len();
+    let stale = inputs.profile.userland.scripts.iter().filter(|ack| !used.contains(&ack.sha256));
+    for ack in stale {
+        inputs
+            .report
+            .warn(format!("the profile acknowledges {} of `{}`, which asks for nothing", ack.script, ack.package));
+    }
+    match unknown.is_empty() {
+        true => Ok(account),
+        false => Err(unaccounted(&unknown)),
+    }
+}
+
+/// Something that neither a step nor the table nor the profile accounts for.
+struct Unknown {
+    package: String,
+    script: String,
+    digest: Digest,
+    text: String,
+    known: bool,
+}
+
+fn one(
+    inputs: &Inputs<'_>,
+    package: &Package,
+    kind: ScriptKind,
+    script: &str,
+    account: &mut Account,
+    unknown: &mut Vec<Unknown>,
+    used: &mut BTreeSet<Digest>,
+) -> Result<()> {
+    let normal = normal::normal(inputs, package, kind, script);
+    account.tally.scripts += 1;
+    account.tally.blocks += normal.blocks;
+    let name = || package.name.clone();
+    for meaning in &normal.meanings {
+        match meaning {
+            Meaning::Nothing(_) | Meaning::Answer(_) => {}
+            Meaning::Enable(scope, unit) => {
+                account.units.push(UnitWish { package: name(), scope: *scope, unit: unit.clone() });
+            }
+            Meaning::Effect(effect) => account.effects.push((name(), (**effect).clone())),
+        }
+    }
+    if normal.text.is_empty() {
+        let counter = if normal.meanings.is_empty() { &mut account.tally.void } else { &mut account.tally.recognised };
+        *counter += 1;
+        return Ok(());
+    }
+    let digest = normal.digest();
+    let rows = table::rows(&package.name, kind.name())?;
+    if let Some(row) = rows.iter().find(|row| row.sha256.contains(&digest)) {
+        account.tally.rows += 1;
+        account.effects.extend(row.effects.iter().map(|effect| (name(), effect.clone())));
+        return Ok(());
+    }
+    match acknowledged(inputs, &package.name, kind.name(), &digest, used) {
+        true => account.tally.acknowledged += 1,
+        false => unknown.push(Unknown {
+            package: name(),
+            script: kind.name().to_owned(),
+            digest,
+            text: normal.text,
+            known: !rows.is_empty(),
+        }),
+    }
+    Ok(())
+}
+
+fn acknowledged(
+    inputs: &Inputs<'_>,
+    package: &str,
+    script: &str,
+    digest: &Digest,
+    used: &mut BTreeSet<Digest>,
+) -> bool {
+    let acks = &inputs.profile.userland.scripts;
+    let hit = acks.iter().any(|ack| ack.package == package && ack.script == script && ack.sha256 == *digest);
+    if hit {
+        used.insert(*digest);
+    }
+    hit
+}
+
+/// As many lines of a script as an error shows.
+const SHOWN: usize = 25;
+
+fn unaccounted(unknown: &[Unknown]) -> Error {
+    let mut message = String::new();
+    let mut hint = String::from("read what it does; if the image can do without it, or the profile does it, write:");
+    for Unknown { package, script, digest, text, known } in unknown {
+        let what = if *known { "has changed since it was looked at" } else { "does what no step covers" };
+        message.push_str(&format!("{script} of `{package}` {what}:\n"));
+        let lines: Vec<&str> = text.lines().collect();
+        lines.iter().take(SHOWN).for_each(|line| message.push_str(&format!("    {line}\n")));
+        if lines.len() > SHOWN {
+            message.push_str(&format!("    ... and {} lines more\n", lines.len() - SHOWN));
+        }
+        hint.push_str(&format!(
+            "\n\n[[userland.script]]\npackage = \"{package}\"\nscript = \"{script}\"\nsha256 = \"{digest}\"\nreason = \"...\""
+        ));
+    }
+    Error::user(message.trim_end().to_owned()).hint(hint)
 }
