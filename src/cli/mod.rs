@@ -2,8 +2,12 @@
 
 mod build;
 mod completions;
+mod lock;
 mod man;
 mod pack;
+mod store;
+mod update;
+mod vendor;
 
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
@@ -86,6 +90,14 @@ enum Color {
 enum Verb {
     /// Build every output of a profile.
     Build(build::Args),
+    /// Make the lock of a profile, or mend it.
+    Lock(lock::Args),
+    /// Move a lock on, as a whole or for some packages.
+    Update(update::Args),
+    /// Copy everything that a lock names into a folder that serves as a store.
+    Vendor(vendor::Args),
+    /// Look after the store.
+    Store(store::Args),
     /// Print the completions of a shell.
     Completions(completions::Args),
     /// Pack a folder or a tar archive as a squashfs image.
@@ -149,6 +161,10 @@ impl Cli {
     pub fn run(&self, report: &Report) -> Result<()> {
         match &self.verb {
             Verb::Build(args) => build::run(args, &self.global.context(report)?),
+            Verb::Lock(args) => lock::run(args, &self.global.context(report)?),
+            Verb::Update(args) => update::run(args, &self.global.context(report)?),
+            Verb::Vendor(args) => vendor::run(args, &self.global.context(report)?),
+            Verb::Store(args) => store::run(args, &self.global.context(report)?),
             Verb::Completions(args) => completions::run(args),
             Verb::Man(args) => man::run(args),
             Verb::Pack(args) => pack::run(args, report, self.global.jobs()),

@@ -44,7 +44,28 @@ impl Fetched {
 pub fn fetch(lock: &Lock, profile: &Profile, arch: Arch, host: Option<Arch>, cx: &Context<'_>) -> Result<Fetched> {
     let mut sections = vec![lock.section(arch)?];
     sections.extend(host.and_then(|host| lock.toolchain.get(&host)));
-    let wanted: Vec<Wanted<'_>> = sections.iter().flat_map(|section| wanted(section)).collect();
+    let wanted: Vec<Wanted<'_>> = sections.into_iter().flat_map(wanted).collect();
+    let blobs = have(&wanted, profile, cx)?;
+    let mut fetched = Fetched::default();
+    for (one, blob) in wanted.iter().zip(blobs) {
+        match one.package {
+            true => fetched.packages.insert(one.name.to_owned(), blob),
+            false => fetched.inputs.insert(one.name.to_owned(), blob),
+        };
+    }
+    Ok(fetched)
+}
+
+/// Has everything that `lock` names, for every architecture, by digest.
+pub fn everything(lock: &Lock, profile: &Profile, cx: &Context<'_>) -> Result<BTreeMap<Digest, Blob>> {
+    let sections = lock.image.values().chain(lock.toolchain.values());
+    let wanted: Vec<Wanted<'_>> = sections.flat_map(wanted).collect();
+    let blobs = have(&wanted, profile, cx)?;
+    Ok(wanted.iter().map(|one| one.sha256).zip(blobs).collect())
+}
+
+/// Every one of `wanted` in the store, in order.
+fn have(wanted: &[Wanted<'_>], profile: &Profile, cx: &Context<'_>) -> Result<Vec<Blob>> {
     let missing: Vec<&Wanted<'_>> = wanted.iter().filter(|one| cx.store.blob(&one.sha256).is_none()).collect();
     let total: u64 = missing.iter().filter_map(|one| one.size).sum();
     let stage = cx.report.stage("fetch", Some(total));
@@ -58,16 +79,12 @@ pub fn fetch(lock: &Lock, profile: &Profile, arch: Arch, host: Option<Arch>, cx:
             return Err(blame(lost, &missing, profile));
         }
     }
-    let mut fetched = Fetched::default();
-    for one in &wanted {
-        let blob = cx.store.blob(&one.sha256).ok_or_else(|| Error::bug(format!("`{}` was not fetched", one.name)))?;
-        match one.package {
-            true => fetched.packages.insert(one.name.to_owned(), blob),
-            false => fetched.inputs.insert(one.name.to_owned(), blob),
-        };
-    }
+    let blob = |one: &Wanted<'_>| {
+        cx.store.blob(&one.sha256).ok_or_else(|| Error::bug(format!("`{}` was not fetched", one.name)))
+    };
+    let blobs = wanted.iter().map(blob).collect::<Result<Vec<_>>>()?;
     stage.done(total, missing.is_empty());
-    Ok(fetched)
+    Ok(blobs)
 }
 
 /// A file beside the profile, in the store: what is built is what was read, whatever happens to the file.

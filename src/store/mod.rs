@@ -6,15 +6,20 @@
 //!   derived/cd/cd34…    what was made of inputs, named by the digest of all that it depends on
 //!   packs/              small derived values, many in a file; see [`Packs`]
 //!   tmp/                files that are not whole yet; a name here means nothing
+//!   roots/ locks/       locks in use: what they name is kept by `gc`
+//!   seen/               dates of release files: an older one is refused
 //! ```
 //!
 //! A file appears under its name only when it is whole (temp file, fsync, rename), so a
 //! build that is killed leaves at most litter in `tmp/`. The store only grows, but for `gc`.
 
 mod blob;
+mod gc;
+mod roots;
 mod pack;
 
 pub use blob::{Blob, Pending};
+pub use gc::{Collected, Hold};
 pub use pack::Packs;
 
 use std::fs;

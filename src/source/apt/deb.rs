@@ -36,6 +36,15 @@ const MAX_SMALL: u64 = 64 << 20;
 /// but never more than this.
 const MAX_PAYLOAD: u64 = 32 << 30;
 
+/// The name of the derived value that a package with this digest is unpacked into.
+pub fn derived(package: &Digest) -> Digest {
+    key(package).digest()
+}
+
+fn key(package: &Digest) -> Key {
+    Key::new("deb", VERSION).with(package.0)
+}
+
 /// Unpacks a package of the root.
 pub fn unpack(store: &Store, blob: &Blob, locked: &lock::Package) -> Result<Package> {
     let identity = Identity {
@@ -87,15 +96,14 @@ pub fn unpack_all(store: &Store, jobs: usize, packages: &[(&lock::Package, Blob)
 fn unpack_as(store: &Store, blob: &Blob, identity: Identity) -> Result<Package> {
     let what = format!("unpacking package `{}`", identity.name);
     let digest = blob.digest().ok_or_else(|| Error::bug("a package without a digest")).context(|| what.clone())?;
-    let key = Key::new("deb", VERSION).with(digest.0);
-    let (derived, _) = store.derived(key, |out| unfold(blob, out)).context(|| what.clone())?;
+    let (derived, _) = store.derived(key(&digest), |out| unfold(blob, out)).context(|| what.clone())?;
     read(&derived, identity).context(|| what)
 }
 
 /// The control paragraph of a package in the store.
 pub fn control(store: &Store, blob: &Blob) -> Result<String> {
     let digest = blob.digest().ok_or_else(|| Error::bug("a package without a digest"))?;
-    let (derived, _) = store.derived(Key::new("deb", VERSION).with(digest.0), |out| unfold(blob, out))?;
+    let (derived, _) = store.derived(key(&digest), |out| unfold(blob, out))?;
     let parts = Parts::open(&derived)?;
     package::control_files(&parts.control)?.remove("control").ok_or_else(|| Error::source("has no control file"))
 }

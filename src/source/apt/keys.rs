@@ -85,6 +85,15 @@ impl Keys {
         }
     }
 
+    /// How many certificates have a key that may sign at the moment `now`.
+    pub fn may_sign(&self, now: u64) -> usize {
+        let able = |certificate: &&SignedPublicKey| {
+            let subs = certificate.public_subkeys.iter().map(|sub| Signer::Sub(certificate, sub));
+            std::iter::once(Signer::Primary(certificate)).chain(subs).any(|signer| signer.may_sign(now).is_ok())
+        };
+        self.certificates.iter().filter(able).count()
+    }
+
     /// Every key that a signature says may have made it.
     pub fn issuers<'a>(&'a self, signature: &Signature) -> Vec<Signer<'a>> {
         let fingerprints = signature.issuer_fingerprint();

@@ -71,3 +71,6 @@ fn acceptable(signature: &Signature, now: u64) -> Result<(), String> {
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests;
