@@ -31,6 +31,7 @@ pub mod root;
 pub mod init;
 pub mod disk;
 pub mod boot;
+pub mod assemble;
 pub mod output;
 pub mod artifact;
 pub mod manifest;
@@ -38,3 +39,155 @@ pub mod audit;
 pub mod cli;
 
 pub use error::{Error, Result};
+
+use std::path::{Path, PathBuf};
+
+use arch::Arch;
+use error::Context as _;
+use lock::Lock;
+use manifest::Manifest;
+use profile::{LoadOptions, Profile};
+use source::{Context, Update};
+
+/// What a build is asked for.
+#[derive(Debug, Clone, Default)]
+pub struct Request {
+    /// The profile's file.
+    pub profile: PathBuf,
+    /// Where artifacts and manifest go.
+    pub output: PathBuf,
+    /// The target, in place of the profile's.
+    pub arch: Option<Arch>,
+    /// The lock must not change.
+    pub locked: bool,
+    /// Pack at [`FAST_LEVEL`].
+    pub fast: bool,
+    /// Compile without walls.
+    pub unconfined: bool,
+}
+
+/// The level of zstd under `--fast`.
+pub const FAST_LEVEL: i32 = 3;
+
+/// Builds every output of a profile; the manifest lies beside them, as `manifest.json`.
+pub fn build(request: &Request, cx: &Context) -> Result<Manifest> {
+    let profile = load(request, cx)?;
+    let lock = resolve(&profile, request.locked, cx)?;
+    let fetched = source::fetch(&lock, &profile, profile.image.arch, Arch::host(), cx)?;
+    let assembled = assemble::assemble(&profile, &lock, &fetched, !request.unconfined, cx)?;
+    let root = seal(&profile, &lock, &assembled, request.fast, cx)?;
+    let boot = boot(&profile, &lock, &assembled, &root, cx)?;
+    let (layout, disk) = place(&profile, &lock, &root, &boot, cx)?;
+    let artifacts = write(&profile, &disk, &request.output, cx)?;
+    let made = manifest::Made {
+        profile: &profile,
+        lock: &lock,
+        assembled: &assembled,
+        root: &root,
+        boot: &boot,
+        layout: &layout,
+    };
+    let manifest = Manifest::new(&made, request.fast, artifacts, cx.report.warnings())?;
+    manifest.write(&request.output.join(manifest::NAME))?;
+    Ok(manifest)
+}
+
+fn load(request: &Request, cx: &Context) -> Result<Profile> {
+    let stage = cx.report.stage("load", None);
+    let (profile, _) = profile::load(&request.profile, &LoadOptions { arch: request.arch })?;
+    stage.done(0, false);
+    Ok(profile)
+}
+
+/// The lock beside the profile, made or moved on where it does not fit, unless it is `locked`.
+fn resolve(profile: &Profile, locked: bool, cx: &Context) -> Result<Lock> {
+    let path = Lock::path_for(&profile.path);
+    let previous = Lock::read(&path)?;
+    if locked {
+        let missing = || Error::new(error::Kind::Lock, format!("there is no lock `{}`", path.display()));
+        let lock = previous.ok_or_else(|| missing().hint("make it: imagebuild lock PROFILE"))?;
+        lock.check(profile, Arch::host())?;
+        return Ok(lock);
+    }
+    let lock = source::resolve(profile, previous.as_ref(), &Update::Nothing, cx)?;
+    if previous.as_ref() != Some(&lock) {
+        lock.write(&path)?;
+    }
+    Ok(lock)
+}
+
+fn seal(
+    profile: &Profile,
+    lock: &Lock,
+    assembled: &assemble::Assembled,
+    fast: bool,
+    cx: &Context,
+) -> Result<root::Root> {
+    let level = match (fast, profile.pack.codec) {
+        (true, profile::Codec::Zstd) => FAST_LEVEL,
+        _ => profile.pack.level,
+    };
+    let block_size = u32::try_from(profile.pack.block.bytes()).map_err(|_| Error::bug("a block of 4 GiB"))?;
+    let options =
+        squashfs::Options { codec: profile.pack.codec, level, block_size, epoch: lock.epoch.0, jobs: cx.jobs };
+    let seed = guid::Guid::seed(&profile.image.id);
+    Ok(root::pack(&assembled.tree, &cx.store, &options, &seed, cx.report)?.0)
+}
+
+fn boot(
+    profile: &Profile,
+    lock: &Lock,
+    assembled: &assemble::Assembled,
+    root: &root::Root,
+    cx: &Context,
+) -> Result<boot::Boot> {
+    let stage = cx.report.stage("boot", None);
+    let parts = boot::Parts::find(&assembled.tree, profile.image.arch, assembled.modules.clone())?;
+    let target = boot::Target {
+        image: &profile.image,
+        words: &profile.kernel.cmdline,
+        root: &root.root_hash,
+        init: init::binary(profile.image.arch),
+        epoch: lock.epoch,
+    };
+    let boot = boot::assemble(&parts, &target, &cx.store)?;
+    stage.done(boot.uki.len(), false);
+    Ok(boot)
+}
+
+fn place(
+    profile: &Profile,
+    lock: &Lock,
+    root: &root::Root,
+    boot: &boot::Boot,
+    cx: &Context,
+) -> Result<(disk::Layout, disk::Disk)> {
+    let stage = cx.report.stage("place", None);
+    let layout = disk::Layout::new(profile, &root.root_hash)?;
+    let pieces = disk::Pieces { esp: boot.esp.clone(), root: root.squashfs.content(), verity: root.verity.content() };
+    let (disk, warning) = disk::place(&layout, &pieces, lock.epoch)?;
+    if let Some(warning) = warning {
+        cx.report.warn(warning);
+    }
+    stage.done(disk.occupied(), false);
+    Ok((layout, disk))
+}
+
+fn write(profile: &Profile, disk: &disk::Disk, folder: &Path, cx: &Context) -> Result<Vec<manifest::Artifact>> {
+    std::fs::create_dir_all(folder).context(|| format!("making `{}`", folder.display()))?;
+    let stage = cx.report.stage("write", Some(disk.len()));
+    let mut artifacts = Vec::new();
+    for output in &profile.outputs {
+        let format = output::of(&output.format);
+        let name = format!("{}.{}", profile.image.name(), format.extension());
+        let artifact = artifact::write(&*format, disk, &folder.join(&name), Some(&stage))?;
+        artifacts.push(manifest::Artifact {
+            path: name,
+            format: format.extension().to_owned(),
+            size: artifact.size,
+            sha256: artifact.sha256,
+        });
+    }
+    stage.done(artifacts.iter().map(|artifact| artifact.size).sum(), false);
+    Ok(artifacts)
+}

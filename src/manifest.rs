@@ -6,14 +6,20 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::arch::Arch;
+use crate::assemble::Assembled;
 use crate::digest::Digest;
 use crate::epoch::Epoch;
 use crate::error::{Context, Error, Result};
 use crate::guid::Guid;
+use crate::lock::Lock;
+use crate::profile::Profile;
 use crate::temp;
 
 /// The version of the manifest's format.
 pub const SCHEMA: u32 = 1;
+
+/// Its name beside the artifacts.
+pub const NAME: &str = "manifest.json";
 
 /// A manifest is read whole; ours have some 10 kB.
 const LIMIT: u64 = 16 << 20;
@@ -135,7 +141,77 @@ pub struct Artifact {
     pub sha256: Digest,
 }
 
+/// The values of a build that its account is drawn from.
+pub struct Made<'a> {
+    /// What was built.
+    pub profile: &'a Profile,
+    /// Of what.
+    pub lock: &'a Lock,
+    /// The tree.
+    pub assembled: &'a Assembled,
+    /// The sealed root.
+    pub root: &'a crate::root::Root,
+    /// What boots it.
+    pub boot: &'a crate::boot::Boot,
+    /// Where it lies.
+    pub layout: &'a crate::disk::Layout,
+}
+
 impl Manifest {
+    /// The account of a build.
+    pub fn new(made: &Made<'_>, fast: bool, artifacts: Vec<Artifact>, warnings: Vec<String>) -> Result<Self> {
+        let Made { profile, lock, assembled, root, boot, layout } = made;
+        let bug = |error: serde_json::Error| Error::bug(error.to_string());
+        let section = lock.section(profile.image.arch)?;
+        let packages = section.packages.iter().map(|package| (package.name.clone(), package.version.clone()));
+        let partitions = layout.partitions.iter().map(|partition| Partition {
+            label: partition.label.clone(),
+            kind: partition.kind,
+            id: partition.id,
+            start: partition.at,
+            size: partition.length,
+        });
+        let level = if fast { crate::FAST_LEVEL } else { profile.pack.level };
+        Ok(Manifest {
+            schema: SCHEMA,
+            imagebuild: env!("CARGO_PKG_VERSION").to_owned(),
+            image: Image {
+                id: profile.image.id.clone(),
+                version: profile.image.version.clone(),
+                arch: profile.image.arch,
+            },
+            fast,
+            epoch: lock.epoch,
+            inputs: Inputs {
+                profile: Digest::of(profile.canonical().as_bytes()),
+                lock: Digest::of(&serde_json::to_vec(section).map_err(bug)?),
+                tree: assembled.tree.identity()?,
+                packages: packages.collect(),
+            },
+            root: Root {
+                root_hash: root.root_hash,
+                salt: hex::encode(root.parameters.salt),
+                size: root.squashfs.length(),
+                verity_size: root.verity.length(),
+                codec: format!("{} {level}", profile.pack.codec.name()),
+                inodes: u64::from(root.summary.inodes),
+            },
+            boot: Boot {
+                kernel: boot.kernel.clone(),
+                cmdline: boot.cmdline.clone(),
+                initrd_size: boot.initrd.len(),
+                uki_size: boot.uki.len(),
+                uki: boot.uki_digest,
+            },
+            partitions: partitions.collect(),
+            minimum_disk: layout.sizes.minimum_disk()?,
+            scripts: serde_json::to_value(&assembled.tally).map_err(bug)?,
+            waivers: profile.waivers.iter().map(|(id, waiver)| (id.clone(), waiver.reason.clone())).collect(),
+            warnings,
+            artifacts,
+        })
+    }
+
     /// Writes it to `path`, whole or not at all.
     pub fn write(&self, path: &Path) -> Result<()> {
         let mut text = serde_json::to_string_pretty(self).map_err(|error| Error::bug(error.to_string()))?;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::arch::Arch;
 use crate::error::Result;
 use crate::source::Context;
+use crate::{Request, build, manifest};
 
 /// `imagebuild build node.toml -o out`
 #[derive(clap::Args)]
@@ -27,7 +28,7 @@ pub struct Args {
     /// Pack at zstd 3: other bytes than a release's, for the inner loop.
     #[arg(long)]
     fast: bool,
-    /// Make derived values anew; inputs are kept.
+    /// Make derived values anew; inputs and compiled programs are kept.
     #[arg(long)]
     no_cache: bool,
     /// Build Go programs without the sandbox where the kernel has none.
@@ -37,6 +38,27 @@ pub struct Args {
 
 /// Builds.
 pub fn run(args: &Args, cx: &Context) -> Result<()> {
-    let _ = (args, cx);
+    let store = if args.no_cache { cx.store.clone().without_derived() } else { cx.store.clone() };
+    let cx = Context { store, mirrors: cx.mirrors.clone(), ..*cx };
+    let request = Request {
+        profile: args.profile.clone(),
+        output: args.output.clone(),
+        arch: args.arch,
+        locked: args.locked,
+        fast: args.fast,
+        unconfined: args.unconfined,
+    };
+    let manifest = build(&request, &cx)?;
+    let path = args.output.join(manifest::NAME);
+    cx.report.event(&serde_json::json!({
+        "event": "done",
+        "manifest": path.to_string_lossy(),
+        "artifacts": manifest.artifacts,
+    }));
+    for artifact in &manifest.artifacts {
+        let place = args.output.join(&artifact.path);
+        cx.report.say(&format!("{}  sha256 {}", place.display(), artifact.sha256));
+    }
+    cx.report.say(&format!("{}  root hash {}", path.display(), manifest.root.root_hash));
     Ok(())
 }

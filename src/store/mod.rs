@@ -80,6 +80,13 @@ impl Store {
         self
     }
 
+    /// The same store, whose derived values are used again: for programs that took minutes to compile.
+    #[must_use]
+    pub fn with_derived(mut self) -> Self {
+        self.reuse = true;
+        self
+    }
+
     /// Whether derived values of earlier builds may be used.
     pub fn reuses(&self) -> bool {
         self.reuse
