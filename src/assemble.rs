@@ -179,8 +179,8 @@ impl Work<'_> {
 
     fn image(&self, preload: &Preload, files: &BTreeMap<String, Content>) -> Result<Image> {
         match &preload.image {
-            PreloadImage::File(path) => node::preload::open(&preload.name, self.local(path)?.content()),
-            PreloadImage::Url(url) => node::preload::open(&preload.name, self.fetched.url(&url.url)?.content()),
+            PreloadImage::File(path) => node::preload::open(preload, self.local(path)?.content()),
+            PreloadImage::Url(url) => node::preload::open(preload, self.fetched.url(&url.url)?.content()),
             PreloadImage::Assemble { .. } => {
                 let prefix = format!("preload/{}/", preload.name);
                 let mine = self.section.inputs.iter().filter(|input| input.name.starts_with(&prefix));

@@ -163,7 +163,8 @@ fn place(
     cx: &Context,
 ) -> Result<(disk::Layout, disk::Disk)> {
     let stage = cx.report.stage("place", None);
-    let layout = disk::Layout::new(profile, &root.root_hash)?;
+    let sizes = disk::Sizes::new(&profile.layout, &profile.var)?;
+    let layout = disk::Layout::new(&profile.image, sizes, &root.root_hash)?;
     let pieces = disk::Pieces { esp: boot.esp.clone(), root: root.squashfs.content(), verity: root.verity.content() };
     let (disk, warning) = disk::place(&layout, &pieces, lock.epoch)?;
     if let Some(warning) = warning {
