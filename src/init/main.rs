@@ -19,6 +19,7 @@ mod extra;
 mod files;
 mod gpt;
 mod guid;
+mod links;
 mod measure;
 mod mem;
 mod modules;
@@ -87,6 +88,7 @@ fn prepare() -> Result<(), Fault> {
     let measured = measure::enter(&firmware);
     let disk = disks::find(&hash, &firmware)?;
     root::attach(&hash, &disk)?;
+    links::write(&disk)?;
     extra::hand_on();
     if measured { measure::leave() } else { Ok(()) }
 }
