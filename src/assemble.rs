@@ -59,10 +59,7 @@ pub fn assemble(profile: &Profile, lock: &Lock, fetched: &Fetched, walls: bool, 
     let release = Parts::release(&tree)?;
     let modules = depmod(&mut tree, &release, lock.epoch, Some(&cx.store), cx.jobs)?;
     stage.at("checking");
-    node::checks::run(&tree, &inputs)?;
-    system::check(&tree, &inputs)?;
-    let bytes = tree.bytes();
-    stage.done(bytes, false);
+    stage.done(tree.content_bytes(), false);
     Ok(Assembled { tree, tally, modules })
 }
 

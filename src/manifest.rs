@@ -183,7 +183,9 @@ impl Manifest {
             fast,
             epoch: lock.epoch,
             inputs: Inputs {
-                profile: Digest::of(profile.canonical().as_bytes()),
+                profile: Digest::of(
+                    format!("{:?}", Profile { path: Default::default(), ..(*profile).clone() }).as_bytes(),
+                ),
                 lock: Digest::of(&serde_json::to_vec(section).map_err(bug)?),
                 tree: assembled.tree.identity()?,
                 packages: packages.collect(),

@@ -205,6 +205,15 @@ impl Tree {
         out
     }
 
+    /// Bytes of all regular files, a hard link counted once for each name.
+    pub fn content_bytes(&self) -> u64 {
+        let content = |node: &NodeRef<'_>| match node {
+            NodeRef::Leaf(_, Leaf { kind: Kind::File(content), .. }) => content.len(),
+            _ => 0,
+        };
+        self.walk().iter().map(|(_, node)| content(node)).sum()
+    }
+
     /// Makes `f` see the meta of every inode once.
     pub fn each_meta(&mut self, mut f: impl FnMut(&mut Meta)) {
         fn below(directory: &mut Directory, f: &mut impl FnMut(&mut Meta)) {
