@@ -35,6 +35,7 @@ pub mod assemble;
 pub mod output;
 pub mod artifact;
 pub mod manifest;
+pub mod vm;
 pub mod audit;
 pub mod cli;
 

@@ -1,5 +1,6 @@
 //! What can be typed: global options, and one file a verb.
 
+mod boot;
 mod build;
 mod completions;
 mod lock;
@@ -90,6 +91,8 @@ enum Color {
 enum Verb {
     /// Build every output of a profile.
     Build(build::Args),
+    /// Boot an image in QEMU, without changing it.
+    Boot(boot::Args),
     /// Make the lock of a profile, or mend it.
     Lock(lock::Args),
     /// Move a lock on, as a whole or for some packages.
@@ -161,6 +164,7 @@ impl Cli {
     pub fn run(&self, report: &Report) -> Result<()> {
         match &self.verb {
             Verb::Build(args) => build::run(args, &self.global.context(report)?),
+            Verb::Boot(args) => boot::run(args, report),
             Verb::Lock(args) => lock::run(args, &self.global.context(report)?),
             Verb::Update(args) => update::run(args, &self.global.context(report)?),
             Verb::Vendor(args) => vendor::run(args, &self.global.context(report)?),

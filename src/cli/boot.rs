@@ -1,0 +1,214 @@
+//! `boot`: an image in QEMU, on a throw-away overlay.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::arch::Arch;
+use crate::error::{Context, Error, Result};
+use crate::guid::Guid;
+use crate::manifest::Manifest;
+use crate::report::Report;
+use crate::size::Size;
+use crate::vm::{self, Accel, Bus, Credential, End};
+
+/// The credential by which a guest can prove that it is the one that was started.
+const NONCE: &str = "hello.nonce";
+/// What stands for its value in `--until`.
+const PLACE: &str = "{nonce}";
+/// The largest credential that systemd takes (1 MiB).
+const MAX_CREDENTIAL: u64 = 1 << 20;
+/// The least memory that a node starts with.
+const LEAST_MEMORY: Size = Size(256 * Size::MIB);
+
+/// `imagebuild boot out/node_1.0.0.raw --until 'hello from a pod'`
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  \
+    imagebuild boot out/node_1.0.0.raw                           run it until it powers off\n  \
+    imagebuild boot out/node_1.0.0.raw --until 'hello'           exit 0 when the text is on the console\n  \
+    imagebuild boot out/node_1.0.0.raw --until 'hello {nonce}'   the guest must know this run's nonce\n\n\
+    Exit codes: 0 seen (or ended, where no text was asked for), 5 not seen, 1 QEMU or its firmware is missing.")]
+pub struct Args {
+    /// A raw disk.
+    image: PathBuf,
+    /// Wait for this text on the console; `{nonce}` stands for the value of the credential `hello.nonce`.
+    #[arg(long, value_name = "TEXT")]
+    until: Option<String>,
+    /// Give up after so many seconds [default: 600 where a text is waited for, else never].
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=604_800))]
+    timeout: Option<u64>,
+    /// Size of the disk that the guest sees [default: the least that the image's manifest demands].
+    #[arg(long, value_name = "SIZE")]
+    disk_size: Option<Size>,
+    /// Write the console's bytes to this file too.
+    #[arg(long, value_name = "FILE")]
+    log: Option<PathBuf>,
+    /// Memory of the machine.
+    #[arg(long, value_name = "SIZE", default_value = "1G")]
+    memory: Size,
+    /// Processors of the machine [default: the host's, at most 4].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=255))]
+    cpus: Option<u16>,
+    /// How disks are attached.
+    #[arg(long, value_name = "KIND", default_value = "virtio")]
+    disk: Bus,
+    /// How the guest's code is run.
+    #[arg(long, value_name = "KIND", default_value = "auto")]
+    accel: Accel,
+    /// The machine's architecture [default: the manifest's, else the host's].
+    #[arg(long, value_name = "ARCH")]
+    arch: Option<Arch>,
+    /// A systemd credential for the guest; `NAME=@FILE` takes it from a file.
+    #[arg(long = "credential", value_name = "NAME=VALUE")]
+    credentials: Vec<String>,
+    /// The machine's id, as firmware tells it.
+    #[arg(long, value_name = "UUID")]
+    uuid: Option<Guid>,
+    /// Keep the firmware's variables in this file, made where it is missing.
+    #[arg(long, value_name = "FILE")]
+    firmware_vars: Option<PathBuf>,
+    /// Attach another raw disk before the image; it is not changed either.
+    #[arg(long = "extra-disk", value_name = "FILE")]
+    extra_disks: Vec<PathBuf>,
+}
+
+/// Boots.
+pub fn run(args: &Args, report: &Report) -> Result<()> {
+    let options = options(args)?;
+    let end = vm::run(&options, report)?;
+    let word = match end {
+        End::Seen => "seen",
+        End::GuestEnded => "ended",
+        End::Timeout => "timeout",
+    };
+    report.event(&serde_json::json!({ "event": "boot", "end": word }));
+    Ok(())
+}
+
+fn options(args: &Args) -> Result<vm::Options> {
+    let meta = std::fs::metadata(&args.image).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => Error::user(format!("there is no image `{}`", args.image.display()))
+            .hint("`imagebuild build PROFILE` makes one, by default in out/"),
+        _ => Error::from(error).context(format!("reading `{}`", args.image.display())),
+    })?;
+    if !meta.is_file() {
+        return Err(Error::user(format!("`{}` is no file", args.image.display())).hint("expected a raw disk image"));
+    }
+    let manifest = manifest(&args.image)?;
+    let least = manifest.as_ref().map_or(0, |manifest| manifest.minimum_disk).max(meta.len().next_multiple_of(512));
+    let host = Arch::host().unwrap_or(Arch::Amd64);
+    let mut credentials = args.credentials.iter().map(|text| credential(text)).collect::<Result<Vec<_>>>()?;
+    if !credentials.iter().any(|credential| credential.name == NONCE) {
+        credentials.push(Credential::new(NONCE, nonce()?)?);
+    }
+    if args.memory < LEAST_MEMORY {
+        return Err(Error::user(format!("a machine of {} cannot run a node", args.memory))
+            .hint(format!("expected --memory {LEAST_MEMORY} or more")));
+    }
+    let seconds = args.timeout.or(args.until.as_ref().map(|_| 600));
+    Ok(vm::Options {
+        image: args.image.clone(),
+        arch: args.arch.or(manifest.map(|manifest| manifest.image.arch)).unwrap_or(host),
+        disk_size: disk_size(args.disk_size, least)?,
+        bus: args.disk,
+        accel: args.accel,
+        memory: args.memory.bytes(),
+        cpus: args.cpus.unwrap_or_else(processors),
+        until: args.until.as_ref().map(|text| expand(text, &credentials)),
+        credentials,
+        uuid: args.uuid,
+        firmware_vars: args.firmware_vars.clone(),
+        extra_disks: args.extra_disks.clone(),
+        timeout: seconds.map(Duration::from_secs),
+        log: args.log.clone(),
+    })
+}
+
+/// The manifest beside the image, if it tells of this image.
+fn manifest(image: &Path) -> Result<Option<Manifest>> {
+    let path = image.with_file_name("manifest.json");
+    if !path.is_file() {
+        return Ok(None);
+    }
+    let manifest = Manifest::read(&path)?;
+    let name = image.file_name().unwrap_or_default();
+    Ok(manifest.artifacts.iter().any(|artifact| name == artifact.path.as_str()).then_some(manifest))
+}
+
+fn disk_size(asked: Option<Size>, least: u64) -> Result<u64> {
+    match asked {
+        None => Ok(least),
+        Some(size) if size.bytes() < least => {
+            let least = Size(least.next_multiple_of(Size::MIB));
+            Err(Error::user(format!("a disk of {size} is too small for this image"))
+                .hint(format!("it needs {least} at least: --disk-size {least}")))
+        }
+        Some(size) => Ok(size.bytes()),
+    }
+}
+
+fn processors() -> u16 {
+    std::thread::available_parallelism().map_or(1, |count| count.get().min(4) as u16)
+}
+
+fn credential(text: &str) -> Result<Credential> {
+    let (name, value) = text.split_once('=').ok_or_else(|| {
+        Error::user(format!("`--credential {text}` has no value")).hint("expected NAME=VALUE or NAME=@FILE")
+    })?;
+    let Some(file) = value.strip_prefix('@') else { return Credential::new(name, value) };
+    let doing = || format!("reading credential `{name}` from `{file}`");
+    let mut bytes = Vec::new();
+    let opened = std::fs::File::open(file).context(doing)?;
+    opened.take(MAX_CREDENTIAL + 1).read_to_end(&mut bytes).context(doing)?;
+    if bytes.len() as u64 > MAX_CREDENTIAL {
+        return Err(Error::user("a credential has at most 1 MiB").context(doing()));
+    }
+    Credential::new(name, bytes)
+}
+
+/// 128 random bits as hex digits: no text of an image can hold them.
+fn nonce() -> Result<String> {
+    let mut bytes = [0u8; 16];
+    let random = std::fs::File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut bytes));
+    random.context(|| "reading `/dev/urandom`".into())?;
+    Ok(hex::encode(bytes))
+}
+
+fn expand(text: &str, credentials: &[Credential]) -> String {
+    let nonce = credentials.iter().find(|credential| credential.name == NONCE);
+    text.replace(PLACE, &nonce.map(|nonce| String::from_utf8_lossy(&nonce.value).into_owned()).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Kind;
+
+    #[test]
+    fn a_disk_is_never_smaller_than_the_image_needs() {
+        assert_eq!(disk_size(None, 3 << 30).unwrap(), 3 << 30);
+        assert_eq!(disk_size(Some(Size(4 << 30)), 3 << 30).unwrap(), 4 << 30);
+        let error = disk_size(Some(Size(2 << 30)), 3 << 30).unwrap_err();
+        assert_eq!(error.kind(), Kind::User);
+        assert_eq!(error.hints(), ["it needs 3G at least: --disk-size 3G"]);
+    }
+
+    #[test]
+    fn the_nonce_is_new_each_time_and_goes_into_the_text() {
+        let (one, two) = (nonce().unwrap(), nonce().unwrap());
+        assert_ne!(one, two);
+        let credentials = [Credential::new(NONCE, one.clone()).unwrap()];
+        assert_eq!(expand("hello {nonce}!", &credentials), format!("hello {one}!"));
+    }
+
+    #[test]
+    fn credentials_are_read_as_written() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "a\n").unwrap();
+        let text = format!("x=@{}", file.path().display());
+        assert_eq!(credential(&text).unwrap(), Credential::new("x", "a\n").unwrap());
+        assert_eq!(credential("x=a=b").unwrap(), Credential::new("x", "a=b").unwrap());
+        assert!(credential("x").is_err());
+        assert!(credential("x=@/nowhere/at/all").is_err());
+    }
+}

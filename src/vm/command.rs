@@ -1,0 +1,270 @@
+//! QEMU's command line: a machine as the field's clouds and metal have it, and nothing else.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::Options;
+use crate::arch::Arch;
+use crate::error::{Error, Result};
+
+/// How disks are attached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Bus {
+    /// virtio-blk.
+    #[default]
+    Virtio,
+    /// NVMe.
+    Nvme,
+    /// SCSI, on virtio-scsi.
+    Scsi,
+}
+
+/// How the guest's code is run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Accel {
+    /// KVM where it runs a guest, else TCG.
+    #[default]
+    Auto,
+    /// The processor itself.
+    Kvm,
+    /// Translated: works everywhere, slowly.
+    Tcg,
+}
+
+/// A systemd credential, handed in through SMBIOS (systemd.system-credentials(7)).
+#[derive(Clone, PartialEq, Eq)]
+pub struct Credential {
+    /// Its name.
+    pub name: String,
+    /// Its bytes.
+    pub value: Vec<u8>,
+}
+
+/// Not the value: it may be a secret.
+impl std::fmt::Debug for Credential {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Credential({}, {} bytes)", self.name, self.value.len())
+    }
+}
+
+impl Credential {
+    /// A credential; names have the letters of file names, without `:` and `=`.
+    pub fn new(name: &str, value: impl Into<Vec<u8>>) -> Result<Self> {
+        let sound = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b'@');
+        if name.is_empty() || name.len() > 255 || name.starts_with('.') || !name.bytes().all(sound) {
+            return Err(Error::user(format!("`{name}` is no name of a credential"))
+                .hint("expected letters, digits and `.`, `-`, `_`, `@`"));
+        }
+        Ok(Credential { name: name.to_owned(), value: value.into() })
+    }
+
+    /// The string of SMBIOS type 11 that carries it.
+    pub(super) fn smbios(&self) -> Vec<u8> {
+        let plain = self.value.iter().all(|byte| matches!(byte, 0x20..=0x7e)) && !self.value.ends_with(b" ");
+        let mut text = match plain {
+            true => format!("io.systemd.credential:{}=", self.name).into_bytes(),
+            false => format!("io.systemd.credential.binary:{}=", self.name).into_bytes(),
+        };
+        match plain {
+            true => text.extend(&self.value),
+            false => text.extend(base64(&self.value)),
+        }
+        text
+    }
+}
+
+/// RFC 4648, section 4.
+fn base64(bytes: &[u8]) -> Vec<u8> {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = Vec::with_capacity(bytes.len().div_ceil(3) * 4);
+    for chunk in bytes.chunks(3) {
+        let mut word = [0u8; 4];
+        word[1..=chunk.len()].copy_from_slice(chunk);
+        let word = u32::from_be_bytes(word);
+        let digits = [18, 12, 6, 0].map(|shift| ALPHABET[(word >> shift) as usize & 63]);
+        text.extend(&digits[..=chunk.len()]);
+        text.extend(&b"=="[..3 - chunk.len()]);
+    }
+    text
+}
+
+/// The QEMU for `arch` on PATH.
+pub fn program(arch: Arch) -> Result<PathBuf> {
+    let name = format!("qemu-system-{}", arch.kernel());
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path).map(|folder| folder.join(&name)).find(|path| path.is_file());
+    found.ok_or_else(|| {
+        let package = match arch {
+            Arch::Amd64 => "qemu-system-x86",
+            Arch::Arm64 => "qemu-system-arm",
+        };
+        Error::system(format!("there is no `{name}` on PATH"))
+            .hint(format!("install it: apt install {package} (qemu-system-{} elsewhere)", arch.kernel()))
+    })
+}
+
+/// A machine with all its files in place.
+pub struct Machine<'a> {
+    /// What was asked for.
+    pub options: &'a Options,
+    /// KVM or TCG.
+    pub accel: Accel,
+    /// The firmware's code.
+    pub code: PathBuf,
+    /// Its variables, writable.
+    pub vars: PathBuf,
+    /// The overlay of the image.
+    pub disk: PathBuf,
+    /// Overlays of further disks.
+    pub extra: Vec<PathBuf>,
+    /// Files that each hold a string of SMBIOS type 11.
+    pub credentials: Vec<PathBuf>,
+}
+
+impl Machine<'_> {
+    /// The command that runs it, its console on standard output.
+    pub fn command(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
+        command.args(self.arguments());
+        command
+    }
+
+    fn arguments(&self) -> Vec<OsString> {
+        let options = self.options;
+        let mut line = Line::default();
+        let (machine, cpu) = match (options.arch, self.accel) {
+            (Arch::Amd64, Accel::Kvm) => ("q35", "host"),
+            // What TCG does quickly: a newer one makes the guest use instructions that are emulated slowly.
+            (Arch::Amd64, _) => ("q35", "Nehalem"),
+            (Arch::Arm64, Accel::Kvm) => ("virt,gic-version=host", "host"),
+            (Arch::Arm64, _) => ("virt", "cortex-a72"),
+        };
+        line.words(["-no-user-config", "-nodefaults", "-machine", machine, "-cpu", cpu]);
+        line.words(["-accel", if self.accel == Accel::Kvm { "kvm" } else { "tcg,thread=multi" }]);
+        line.words(["-smp", &options.cpus.to_string(), "-m", &format!("{}M", options.memory >> 20)]);
+        line.words(["-display", "none", "-monitor", "none", "-no-reboot"]);
+        line.words(["-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console"]);
+        line.option("-drive", "if=pflash,unit=0,format=raw,readonly=on,file=", &self.code);
+        line.option("-drive", "if=pflash,unit=1,format=raw,file=", &self.vars);
+        line.words(["-device", "virtio-rng-pci"]);
+        line.words(["-nic", "user,model=virtio-net-pci"]);
+        if options.bus == Bus::Scsi {
+            line.words(["-device", "virtio-scsi-pci,id=scsi"]);
+        }
+        for (index, path) in self.extra.iter().enumerate() {
+            self.disk(&mut line, &format!("extra{index}"), path, "");
+        }
+        self.disk(&mut line, "disk", &self.disk, ",bootindex=0");
+        if let Some(uuid) = &options.uuid {
+            line.words(["-uuid", &uuid.to_string()]);
+        }
+        for path in &self.credentials {
+            line.option("-smbios", "type=11,path=", path);
+        }
+        line.0
+    }
+
+    fn disk(&self, line: &mut Line, id: &str, path: &Path, more: &str) {
+        // The overlay is thrown away, so nothing needs to reach the host's disk.
+        line.option("-drive", &format!("if=none,id={id},format=qcow2,cache=unsafe,file="), path);
+        let device = match self.options.bus {
+            Bus::Virtio => format!("virtio-blk-pci,drive={id}{more}"),
+            Bus::Nvme => format!("nvme,drive={id},serial={id}{more}"),
+            Bus::Scsi => format!("scsi-hd,bus=scsi.0,drive={id}{more}"),
+        };
+        line.words(["-device", &device]);
+    }
+}
+
+#[derive(Default)]
+struct Line(Vec<OsString>);
+
+impl Line {
+    fn words<const N: usize>(&mut self, words: [&str; N]) {
+        self.0.extend(words.map(OsString::from));
+    }
+
+    /// `name` with a value that ends in a path; QEMU reads two commas as one.
+    fn option(&mut self, name: &str, value: &str, path: &Path) {
+        let mut bytes = value.as_bytes().to_vec();
+        for byte in path.as_os_str().as_bytes() {
+            bytes.extend(std::iter::repeat_n(*byte, if *byte == b',' { 2 } else { 1 }));
+        }
+        self.0.extend([OsStr::new(name).to_owned(), OsString::from_vec(bytes)]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options() -> Options {
+        Options {
+            image: "/x.raw".into(),
+            arch: Arch::Amd64,
+            disk_size: 1 << 30,
+            bus: Bus::Virtio,
+            accel: Accel::Tcg,
+            memory: 1 << 30,
+            cpus: 2,
+            credentials: Vec::new(),
+            uuid: None,
+            firmware_vars: None,
+            extra_disks: Vec::new(),
+            until: None,
+            timeout: None,
+            log: None,
+        }
+    }
+
+    fn line(options: &Options, extra: Vec<PathBuf>) -> String {
+        let machine = Machine {
+            options,
+            accel: options.accel,
+            code: "/code".into(),
+            vars: "/v,ars".into(),
+            disk: "/disk".into(),
+            extra,
+            credentials: vec!["/c".into()],
+        };
+        let words: Vec<String> = machine.arguments().iter().map(|word| word.to_string_lossy().into_owned()).collect();
+        words.join(" ")
+    }
+
+    #[test]
+    fn the_image_boots_and_decoys_come_before_it() {
+        let text = line(&options(), vec!["/decoy".into()]);
+        let (decoy, disk) = (text.find("drive=extra0").unwrap(), text.find("drive=disk,bootindex=0").unwrap());
+        assert!(decoy < disk);
+        assert!(text.contains("file=/v,,ars") && text.contains("-accel tcg,thread=multi"));
+        assert!(text.contains("-smbios type=11,path=/c") && text.contains("-m 1024M"));
+    }
+
+    #[test]
+    fn every_bus_has_its_device() {
+        for (bus, device) in
+            [(Bus::Virtio, "virtio-blk-pci,"), (Bus::Nvme, "nvme,"), (Bus::Scsi, "scsi-hd,bus=scsi.0,")]
+        {
+            assert!(
+                line(&Options { bus, ..options() }, Vec::new()).contains(&format!("-device {device}drive=disk"))
+                    || bus == Bus::Nvme
+            );
+            assert!(line(&Options { bus, ..options() }, Vec::new()).contains(device));
+        }
+    }
+
+    #[test]
+    fn credentials_go_as_text_or_as_base64() {
+        let smbios = |value: &[u8]| String::from_utf8(Credential::new("a.b", value).unwrap().smbios()).unwrap();
+        assert_eq!(smbios(b"x,y=z"), "io.systemd.credential:a.b=x,y=z");
+        assert_eq!(smbios(b"a\nb"), "io.systemd.credential.binary:a.b=YQpi");
+        for (bytes, text) in [(&b"f\0"[..], "ZgA="), (b"\0", "AA=="), (b"foobar\xff", "Zm9vYmFy/w==")] {
+            assert_eq!(base64(bytes), text.as_bytes());
+        }
+        for name in ["", "a:b", "a=b", "../x", ".x", "a/b"] {
+            assert!(Credential::new(name, "").is_err(), "{name}");
+        }
+    }
+}

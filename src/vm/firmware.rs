@@ -1,0 +1,76 @@
+//! UEFI firmware for virtual machines, where distributions put it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::arch::Arch;
+use crate::error::{Context, Error, Result};
+
+/// The two flash images of a firmware.
+#[derive(Debug, Clone)]
+pub struct Firmware {
+    /// The code, never written.
+    pub code: PathBuf,
+    /// Variables as they are at first start; copied for each machine.
+    vars: PathBuf,
+}
+
+/// Code and variables; Debian's and Ubuntu's, Fedora's, Arch's, openSUSE's.
+const AMD64: &[(&str, &str)] = &[
+    ("/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"),
+    ("/usr/share/OVMF/OVMF_CODE.fd", "/usr/share/OVMF/OVMF_VARS.fd"),
+    ("/usr/share/edk2/ovmf/OVMF_CODE.fd", "/usr/share/edk2/ovmf/OVMF_VARS.fd"),
+    ("/usr/share/edk2/x64/OVMF_CODE.4m.fd", "/usr/share/edk2/x64/OVMF_VARS.4m.fd"),
+    ("/usr/share/qemu/ovmf-x86_64-4m-code.bin", "/usr/share/qemu/ovmf-x86_64-4m-vars.bin"),
+];
+const ARM64: &[(&str, &str)] = &[
+    ("/usr/share/AAVMF/AAVMF_CODE.fd", "/usr/share/AAVMF/AAVMF_VARS.fd"),
+    ("/usr/share/edk2/aarch64/QEMU_EFI-pflash.raw", "/usr/share/edk2/aarch64/vars-template-pflash.raw"),
+    ("/usr/share/edk2/aarch64/QEMU_CODE.fd", "/usr/share/edk2/aarch64/QEMU_VARS.fd"),
+    ("/usr/share/qemu/aavmf-aarch64-code.bin", "/usr/share/qemu/aavmf-aarch64-vars.bin"),
+];
+
+/// The firmware for machines of `arch`.
+pub fn find(arch: Arch) -> Result<Firmware> {
+    let (places, package) = match arch {
+        Arch::Amd64 => (AMD64, "ovmf"),
+        Arch::Arm64 => (ARM64, "qemu-efi-aarch64"),
+    };
+    first(places).ok_or_else(|| {
+        Error::system(format!("there is no UEFI firmware for {arch} machines on this host"))
+            .hint(format!("install it: apt install {package} (edk2-ovmf, edk2-aarch64 elsewhere)"))
+    })
+}
+
+fn first(places: &[(&str, &str)]) -> Option<Firmware> {
+    let mut pairs = places.iter().map(|(code, vars)| Firmware { code: code.into(), vars: vars.into() });
+    pairs.find(|firmware| firmware.code.is_file() && firmware.vars.is_file())
+}
+
+impl Firmware {
+    /// Copies the variables to `path`, writable.
+    pub fn copy_vars(&self, path: &Path) -> Result<()> {
+        // Read and written, since a copy would keep a mode that forbids writing.
+        let bytes = fs::read(&self.vars).context(|| format!("reading `{}`", self.vars.display()))?;
+        fs::write(path, bytes).context(|| format!("writing `{}`", path.display()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn half_a_firmware_is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
+        let (code, vars, other) = (path("code"), path("vars"), path("other"));
+        fs::write(&code, "").unwrap();
+        assert!(first(&[(&code, &vars)]).is_none());
+        fs::write(&vars, "v").unwrap();
+        let found = first(&[(&other, &vars), (&code, &vars)]).unwrap();
+        assert_eq!(found.code, Path::new(&code));
+        found.copy_vars(Path::new(&other)).unwrap();
+        assert_eq!(fs::read(&other).unwrap(), b"v");
+    }
+}
