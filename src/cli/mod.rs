@@ -2,10 +2,14 @@
 
 mod boot;
 mod build;
+mod check;
 mod completions;
 mod lock;
 mod man;
+mod new;
 mod pack;
+mod schema;
+mod show;
 mod store;
 mod update;
 mod vendor;
@@ -101,12 +105,20 @@ enum Verb {
     Vendor(vendor::Args),
     /// Look after the store.
     Store(store::Args),
+    /// Tell every mistake of a profile; fetch nothing.
+    Check(check::Args),
     /// Print the completions of a shell.
     Completions(completions::Args),
     /// Pack a folder or a tar archive as a squashfs image.
     Pack(pack::Args),
     /// Print the manual page, or write all of them into a folder.
     Man(man::Args),
+    /// Write a commented profile that builds as it stands.
+    New(new::Args),
+    /// Print the JSON schema of the profile.
+    Schema(schema::Args),
+    /// Print what a profile means, every default included.
+    Show(show::Args),
 }
 
 impl Global {
@@ -172,6 +184,10 @@ impl Cli {
             Verb::Completions(args) => completions::run(args),
             Verb::Man(args) => man::run(args),
             Verb::Pack(args) => pack::run(args, report, self.global.jobs()),
+            Verb::Check(args) => check::run(args, report),
+            Verb::New(args) => new::run(args, report),
+            Verb::Schema(args) => schema::run(args),
+            Verb::Show(args) => show::run(args),
         }
     }
 }

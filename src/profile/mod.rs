@@ -14,11 +14,14 @@ mod origins;
 mod place;
 pub mod raw;
 mod resolve;
+pub mod schema;
+mod show;
 pub mod template;
 
 pub use load::{LoadOptions, load, load_text};
 pub use mistake::Mistake;
 pub use origins::Origins;
+pub use show::show;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -19,3 +19,6 @@ pub fn get(name: &str) -> Option<&'static str> {
 pub fn names() -> impl Iterator<Item = &'static str> {
     ALL.iter().map(|template| template.0)
 }
+
+/// What `new` writes: the example, under another id.
+pub const START: &str = include_str!("../../examples/hello-pod.toml");

@@ -94,7 +94,7 @@ pub struct Profile {
     /// What may be written beside `/var`, `/run` and `/tmp`, and for how long. By default
     /// `"/etc/kubernetes" = "persistent"`, `"/etc/cni" = "volatile"` and
     /// `"/etc/resolv.conf" = "volatile"`; a path that is named here adds to those or
-    /// changes one.
+    /// changes one, and `"sealed"` takes one away.
     pub writable: Map<Parsed<RootPath>, Writable>,
     /// Sizes of the partitions. They never follow from the content: a later release must
     /// fit the disks that this one made.

@@ -62,4 +62,6 @@ pub enum Writable {
     Persistent,
     /// Reset by each start.
     Volatile,
+    /// Not writable: takes a default away.
+    Sealed,
 }

@@ -11,6 +11,8 @@ mod pod;
 mod program;
 mod system;
 
+pub use system::writable_defaults;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 

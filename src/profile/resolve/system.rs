@@ -13,12 +13,17 @@ const ALREADY: [&str; 7] = ["/var", "/run", "/tmp", "/dev", "/proc", "/sys", "/e
 /// Paths of which nothing may be written: what makes the node what it is.
 const SEALED: [&str; 9] =
     ["/usr", "/bin", "/sbin", "/lib", "/lib64", "/boot", "/efi", "/etc/systemd", "/etc/containerd"];
-/// What may be written beside /var, /run and /tmp, unless the profile says otherwise.
+/// See [`writable_defaults`].
 const DEFAULT: [(&str, Writable); 3] = [
     ("/etc/cni", Writable::Volatile),
     ("/etc/kubernetes", Writable::Persistent),
     ("/etc/resolv.conf", Writable::Volatile),
 ];
+
+/// What may be written beside /var, /run and /tmp, unless the profile says otherwise.
+pub fn writable_defaults() -> BTreeMap<RootPath, Writable> {
+    DEFAULT.into_iter().filter_map(|(path, kind)| Some((RootPath::new(path).ok()?, kind))).collect()
+}
 
 /// `[cluster]`
 pub(super) fn cluster(raw: Option<At<raw::Cluster>>) -> Cluster {
@@ -71,17 +76,20 @@ impl Resolver<'_> {
     ) -> BTreeMap<RootPath, Writable> {
         let named = raw.map(|map| map.value).unwrap_or_default();
         let mut writable: BTreeMap<RootPath, (Writable, Option<Place>)> = BTreeMap::new();
-        for (path, kind) in DEFAULT {
-            if let Ok(path) = RootPath::new(path) {
-                writable.insert(path, (kind, None));
-            }
-        }
+        writable.extend(writable_defaults().into_iter().map(|(path, kind)| (path, (kind, None))));
         for (path, kind) in named {
-            self.may_be_writable(&path);
             let kind = match kind.value {
                 raw::Writable::Persistent => Writable::Persistent,
                 raw::Writable::Volatile => Writable::Volatile,
+                raw::Writable::Sealed => {
+                    if writable.remove(&path.value.0).is_none() {
+                        let message = format!("`{}` is sealed anyway", path.value.0);
+                        self.wrong(path.place, message, "a path that is writable by default");
+                    }
+                    continue;
+                }
             };
+            self.may_be_writable(&path);
             writable.insert(path.value.0, (kind, Some(path.place)));
         }
         self.disjoint(&writable);

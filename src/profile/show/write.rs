@@ -1,0 +1,132 @@
+//! Writes a table as TOML: plain values first, then sections, each with its whole name.
+
+use std::fmt::Write;
+
+use toml::{Table, Value};
+
+use crate::profile::origins::{Origins, below, quoted};
+
+/// Columns after which an array takes a line for each element.
+const WIDTH: usize = 100;
+
+/// The whole document.
+pub fn document(table: &Table, origins: Option<&Origins>) -> String {
+    let mut writer = Writer { out: String::new(), origins };
+    writer.table(table, "", "");
+    writer.out
+}
+
+struct Writer<'a> {
+    out: String,
+    origins: Option<&'a Origins>,
+}
+
+impl Writer<'_> {
+    /// `header` is the table's name in headers, `path` its place among the origins.
+    fn table(&mut self, table: &Table, header: &str, path: &str) {
+        let section = |value: &Value| match value {
+            Value::Table(table) => !table.is_empty(),
+            Value::Array(values) => !values.is_empty() && values.iter().all(Value::is_table),
+            _ => false,
+        };
+        for (key, value) in table.iter().filter(|(_, value)| !section(value)) {
+            self.line(key, value, &below(path, key));
+        }
+        for (key, value) in table.iter().filter(|(_, value)| section(value)) {
+            let (header, path) = (below(header, key), below(path, key));
+            match value {
+                Value::Table(table) => {
+                    // A header that only leads to others says nothing.
+                    if table.values().any(|value| !section(value)) {
+                        self.header(&format!("[{header}]"));
+                    }
+                    self.table(table, &header, &path);
+                }
+                Value::Array(values) => {
+                    for (index, value) in values.iter().enumerate() {
+                        self.header(&format!("[[{header}]]"));
+                        if let Value::Table(table) = value {
+                            self.table(table, &header, &format!("{path}[{index}]"));
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn header(&mut self, header: &str) {
+        let gap = if self.out.is_empty() { "" } else { "\n" };
+        self.out.push_str(&format!("{gap}{header}\n"));
+    }
+
+    fn line(&mut self, key: &str, value: &Value, path: &str) {
+        let key = quoted(key);
+        if let Value::Array(values) = value {
+            let short = values.iter().map(|value| scalar(value).len() + 2).sum::<usize>() + key.len() < WIDTH;
+            let one_line = short && self.origins.is_none() || values.is_empty();
+            if !one_line {
+                self.push(format_args!("{key} = [\n"));
+                for (index, value) in values.iter().enumerate() {
+                    let origin = self.origin(&format!("{path}[{index}]"));
+                    self.push(format_args!("    {},{origin}\n", scalar(value)));
+                }
+                return self.push(format_args!("]\n"));
+            }
+        }
+        let origin = self.origin(path);
+        self.push(format_args!("{key} = {}{origin}\n", scalar(value)));
+    }
+
+    fn origin(&self, path: &str) -> String {
+        match self.origins {
+            None => String::new(),
+            Some(origins) => format!("  # {}", origins.get(path).unwrap_or("default")),
+        }
+    }
+
+    fn push(&mut self, text: std::fmt::Arguments<'_>) {
+        // A string takes whatever is written.
+        let _ = self.out.write_fmt(text);
+    }
+}
+
+/// A value on one line, except that text of several lines is written as it reads.
+fn scalar(value: &Value) -> String {
+    match value {
+        Value::String(text) if reads_as_is(text) => format!("'''\n{text}'''"),
+        Value::String(text) => quoted_text(text),
+        Value::Array(values) => format!("[{}]", values.iter().map(scalar).collect::<Vec<_>>().join(", ")),
+        Value::Table(table) if table.is_empty() => "{}".to_owned(),
+        Value::Table(table) => {
+            let entries = table.iter().map(|(key, value)| format!("{} = {}", quoted(key), scalar(value)));
+            format!("{{ {} }}", entries.collect::<Vec<_>>().join(", "))
+        }
+        value => value.to_string(),
+    }
+}
+
+fn reads_as_is(text: &str) -> bool {
+    text.contains('\n')
+        && !text.contains("''")
+        && !text.ends_with('\'')
+        && !text.contains(|c: char| c.is_control() && !matches!(c, '\n' | '\t'))
+}
+
+/// A basic string on one line.
+fn quoted_text(text: &str) -> String {
+    let mut out = String::from("\"");
+    for character in text.chars() {
+        match character {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            character if character.is_control() => out.push_str(&format!("\\u{:04X}", u32::from(character))),
+            character => out.push(character),
+        }
+    }
+    out.push('"');
+    out
+}
