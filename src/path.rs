@@ -136,7 +136,9 @@ impl std::str::FromStr for RootPath {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        Self::new(text)
+        Self::new(text).map_err(|error| {
+            error.hint("expected an absolute path without `.`, `..` and doubled slashes, as `/etc/motd`")
+        })
     }
 }
 

@@ -26,7 +26,9 @@ pub fn run(args: &Args, report: &Report) -> Result<()> {
     let mut result = Ok(());
     for path in &args.profiles {
         match load(path, &LoadOptions { arch: args.arch }) {
-            Ok((profile, _)) => report.say(&format!("`{}` is sound ({}, {})", path.display(), profile.image.name(), profile.image.arch)),
+            Ok((profile, _)) => {
+                report.say(&format!("`{}` is sound ({}, {})", path.display(), profile.image.name(), profile.image.arch))
+            }
             // The last one is the caller's to print.
             Err(error) => match std::mem::replace(&mut result, Err(error)) {
                 Ok(()) => {}

@@ -31,7 +31,8 @@ pub fn run(args: &Args, report: &Report) -> Result<()> {
     let writing = || format!("writing `{}`", args.file.display());
     let mut file = OpenOptions::new().write(true).create_new(true).open(&args.file).map_err(|error| {
         let known = error.kind() == std::io::ErrorKind::AlreadyExists;
-        let hint = if known { "give the name of a file that is not there yet" } else { "give a path that can be written" };
+        let hint =
+            if known { "give the name of a file that is not there yet" } else { "give a path that can be written" };
         Error::user(error.to_string()).hint(hint).context(writing())
     })?;
     file.write_all(text.as_bytes()).context(writing)?;
@@ -41,21 +42,27 @@ pub fn run(args: &Args, report: &Report) -> Result<()> {
 
 /// The starting profile, named after its file.
 fn text(file: &Path, name: Option<&str>) -> Result<String> {
-    let mut text = template::START.replace("id = \"hello-pod\"", &format!("id = \"{}\"", id(file)));
+    let id = id(file);
+    let mut text = template::START
+        .replace("id = \"hello-pod\"", &format!("id = \"{id}\""))
+        .replace("out/hello-pod_", &format!("out/{id}_"))
+        .replace("examples/hello-pod.toml", &written(file, &id));
     if let Some(name) = name {
         if template::get(name).is_none() {
             let names: Vec<String> = template::names().map(|name| format!("`{name}`")).collect();
             return Err(Error::user(format!("there is no template `{name}`"))
                 .hint(format!("expected one of {}", names.join(", "))));
         }
-        if !text.contains(&format!("\"{name}\"")) {
-            text = match text.contains("\nextends = [") {
-                true => text.replacen("\nextends = [", &format!("\nextends = [\"{name}\", "), 1),
-                false => text.replacen("schema = 1\n", &format!("schema = 1\nextends = [\"{name}\"]\n"), 1),
-            };
-        }
+        // Every template extends `node` itself, as the example does.
+        text = text.replace("extends = [\"node\"]", &format!("extends = [\"{name}\"]"));
     }
     Ok(text)
+}
+
+/// The file's name as it may stand in a comment.
+fn written(file: &Path, id: &str) -> String {
+    let text = file.display().to_string();
+    if text.chars().any(char::is_control) { format!("{id}.toml") } else { text }
 }
 
 /// An image's id from a file's name: what may not stand in one becomes `-`.

@@ -22,13 +22,15 @@ pub struct Fault {
     pub expected: Option<String>,
     /// What may help.
     pub help: Vec<String>,
+    /// The key that was probably meant.
+    pub meant: Option<&'static str>,
     /// The innermost node that was being read.
     pub place: Option<Place>,
 }
 
 impl Fault {
     fn new(message: impl Into<String>) -> Self {
-        Fault { message: message.into(), expected: None, help: Vec::new(), place: None }
+        Fault { message: message.into(), expected: None, help: Vec::new(), meant: None, place: None }
     }
 
     fn expecting(mut self, expected: &dyn Display) -> Self {
@@ -43,7 +45,8 @@ impl Fault {
 
     fn one_of(message: String, word: &str, names: &[&'static str]) -> Self {
         let mut fault = Fault::new(message);
-        fault.help.extend(similar(word, names.iter().copied()).map(|name| format!("did you mean `{name}`?")));
+        fault.meant = similar(word, names.iter().copied());
+        fault.help.extend(fault.meant.map(|name| format!("did you mean `{name}`?")));
         fault.expected = Some(list(names));
         fault
     }
@@ -53,7 +56,7 @@ impl Fault {
 pub fn list(names: &[&str]) -> String {
     let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
     match quoted.split_last() {
-        None => "nothing".to_owned(),
+        None => "no key".to_owned(),
         Some((last, [])) => last.clone(),
         Some((last, rest)) => format!("{} or {last}", rest.join(", ")),
     }

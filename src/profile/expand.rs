@@ -4,7 +4,7 @@
 //! of the one at hand, wherever a value may stand. `${arch}`, `${id}` and `${version}` are
 //! filled in in every string and key; `$${` stands for `${`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::mistake::{Mistake, similar};
 use super::node::{Data, Entry, Node};
@@ -26,6 +26,8 @@ pub struct Expand<'a> {
     pub known: bool,
     /// Values by variable; one that is missing was a mistake before.
     pub values: BTreeMap<&'static str, String>,
+    /// Grows: table and key of what has no value for the architecture.
+    pub gone: BTreeSet<(usize, String)>,
 }
 
 impl Expand<'_> {
@@ -35,7 +37,7 @@ impl Expand<'_> {
         let data = match node.data {
             Data::Table(entries) => match self.chosen(place, &entries) {
                 Some(chosen) => return self.node(chosen?),
-                None => Data::Table(self.entries(entries)),
+                None => Data::Table(self.entries(place, entries)),
             },
             Data::Array(values) => Data::Array(values.into_iter().filter_map(|value| self.node(value)).collect()),
             Data::Text(text) => Data::Text(self.text(&text, place)),
@@ -44,10 +46,16 @@ impl Expand<'_> {
         Some(Node { place, data })
     }
 
-    fn entries(&mut self, entries: BTreeMap<String, Entry>) -> BTreeMap<String, Entry> {
+    fn entries(&mut self, table: Place, entries: BTreeMap<String, Entry>) -> BTreeMap<String, Entry> {
         let expanded = entries.into_iter().filter_map(|(key, entry)| {
             let key = self.text(&key, entry.key);
-            Some((key, Entry { key: entry.key, value: self.node(entry.value)? }))
+            match self.node(entry.value) {
+                Some(value) => Some((key, Entry { key: entry.key, value })),
+                None => {
+                    self.gone.insert((table.id, key));
+                    None
+                }
+            }
         });
         expanded.collect()
     }
@@ -107,6 +115,7 @@ impl Expand<'_> {
             mistake.help.extend(similar(name, NAMES).map(|name| format!("did you mean `${{{name}}}`?")));
             self.mistakes.push(mistake.help(format!("`$${{{short}}}` stands for the text `${{{short}}}`")));
         }
-        String::new()
+        // Whatever it stands in should not be wrong for its lack as well.
+        name.to_owned()
     }
 }

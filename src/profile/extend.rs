@@ -22,6 +22,8 @@ pub struct Reading {
     pub files: Files,
     /// All mistakes so far.
     pub mistakes: Vec<Mistake>,
+    /// Whether a file could not be read as TOML, so that what is missing may only be unreadable.
+    pub broken: bool,
     numbers: Numbers,
 }
 
@@ -53,11 +55,14 @@ impl Reading {
     }
 
     fn merged(&mut self, file: usize, chain: &mut Vec<Base>) -> Node {
+        let before = self.mistakes.len();
         let mut node = parse(&self.files, file, &mut self.numbers, &mut self.mistakes);
+        self.broken |= self.mistakes.len() > before;
         let mut tree = Node { place: node.place, data: Data::Table(Default::default()) };
         for (name, place) in self.bases(&mut node) {
-            if let Some(base) = self.base(&name, place, chain) {
-                Merge { files: &self.files, mistakes: &mut self.mistakes }.lay(&mut tree, base);
+            match self.base(&name, place, chain) {
+                Some(base) => Merge { files: &self.files, mistakes: &mut self.mistakes }.lay(&mut tree, base),
+                None => self.broken = true,
             }
         }
         Merge { files: &self.files, mistakes: &mut self.mistakes }.lay(&mut tree, node);

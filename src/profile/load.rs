@@ -43,15 +43,17 @@ pub fn load(path: &Path, options: &LoadOptions) -> Result<(Profile, Origins)> {
 pub fn load_text(path: &Path, text: Option<String>, options: &LoadOptions) -> Result<(Profile, Origins)> {
     let mut reading = Reading::default();
     let tree = reading.read(path, text)?;
-    let Reading { files, mut mistakes, .. } = reading;
+    let Reading { files, mut mistakes, broken, .. } = reading;
     let (arch, known) = architecture(&tree, options);
     let values = variables(&files, &tree, arch, &mut mistakes);
-    let node = Expand { files: &files, mistakes: &mut mistakes, arch, known, values }.node(tree);
+    let mut expand = Expand { files: &files, mistakes: &mut mistakes, arch, known, values, gone: BTreeSet::new() };
+    let node = expand.node(tree);
+    let gone = expand.gone;
     let Some(node) = node else { return Err(mistake::error(mistakes)) };
     let origins = Origins::of(&files, &node);
-    let (raw, cut) = strictly(&files, node, &mut mistakes);
+    let (raw, cut) = strictly(&files, node, &mut mistakes, gone);
     let Some(raw) = raw else { return Err(mistake::error(mistakes)) };
-    let mut resolver = Resolver::new(&files, mistakes, cut, arch);
+    let mut resolver = Resolver::new(&files, mistakes, cut, broken, arch);
     let profile = resolver.profile(raw, path.to_owned());
     match (profile, resolver.mistakes) {
         (Some(profile), mistakes) if mistakes.is_empty() => Ok((profile, origins)),
@@ -90,8 +92,8 @@ fn strictly(
     files: &Files,
     mut node: Node,
     mistakes: &mut Vec<Mistake>,
+    mut gone: BTreeSet<(usize, String)>,
 ) -> (Option<At<raw::Profile>>, BTreeSet<(usize, String)>) {
-    let mut gone = BTreeSet::new();
     for _ in 0..MOST_FAULTS {
         let fault = match At::<raw::Profile>::deserialize(Reader(&node)) {
             Ok(raw) => return (Some(raw), gone),
@@ -106,9 +108,13 @@ fn strictly(
             mistakes.push(mistake);
         }
         match cut(&mut node, place.id) {
-            Some(hole) => gone.insert(hole),
+            Some((table, key)) => {
+                // A key that was misspelt is not missing as well.
+                gone.extend(fault.meant.map(|meant| (table, meant.to_owned())));
+                gone.insert((table, key));
+            }
             None => return (None, gone),
-        };
+        }
     }
     (None, gone)
 }

@@ -7,6 +7,7 @@ mod de;
 mod expand;
 mod extend;
 mod load;
+pub mod manual;
 mod merge;
 mod mistake;
 mod node;
@@ -151,7 +152,7 @@ pub struct Kernel {
     pub cmdline: Vec<String>,
     /// Modules loaded at start, beyond what containerd and the kubelet need.
     pub modules: Vec<String>,
-    /// Kernel settings, the defaults of `node.md`'s table with the profile's own over them.
+    /// Kernel settings of the profile; they win over those of [`crate::node`].
     pub sysctl: BTreeMap<String, String>,
     /// Globs of modules (`drivers/gpu/**`) that are left out of the root, below `kernel/`.
     pub exclude: Vec<String>,

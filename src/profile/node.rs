@@ -96,6 +96,7 @@ pub fn parse(files: &Files, file: usize, numbers: &mut Numbers, mistakes: &mut V
         let place = Place { file, start: span.start, end: span.end, id: 0 };
         let (message, expected) = match error.message().split_once(", expected ") {
             Some((message, expected)) => (message, Some(expected)),
+            None if error.message() == "duplicate key" => (error.message(), Some("each key once")),
             None => (error.message(), None),
         };
         let mut mistake = Mistake::new(files, place, message);

@@ -12,7 +12,7 @@ use crate::path::RootPath;
 #[serde(deny_unknown_fields, default)]
 pub struct File {
     /// Where: an absolute path.
-    #[schemars(required)]
+    #[schemars(extend("x-needed" = true))]
     pub path: Opt<Parsed<RootPath>>,
     /// Its text.
     pub text: Opt<String>,
@@ -31,7 +31,7 @@ pub struct File {
 #[serde(deny_unknown_fields, default)]
 pub struct Directory {
     /// Where: an absolute path.
-    #[schemars(required)]
+    #[schemars(extend("x-needed" = true))]
     pub path: Opt<Parsed<RootPath>>,
     /// Permission bits in octal, as a string; `"0755"` by default.
     pub mode: Opt<String>,
@@ -44,10 +44,10 @@ pub struct Directory {
 #[serde(deny_unknown_fields, default)]
 pub struct Link {
     /// Where: an absolute path.
-    #[schemars(required)]
+    #[schemars(extend("x-needed" = true))]
     pub path: Opt<Parsed<RootPath>>,
     /// What it points to, taken literally.
-    #[schemars(required)]
+    #[schemars(extend("x-needed" = true))]
     pub target: Opt<String>,
 }
 
@@ -56,7 +56,7 @@ pub struct Link {
 #[serde(deny_unknown_fields, default)]
 pub struct Mode {
     /// Which; the build stops where it is not there.
-    #[schemars(required)]
+    #[schemars(extend("x-needed" = true))]
     pub path: Opt<Parsed<RootPath>>,
     /// Permission bits in octal, as a string; as they are by default.
     pub mode: Opt<String>,
@@ -69,10 +69,10 @@ pub struct Mode {
 #[serde(deny_unknown_fields, default)]
 pub struct User {
     /// Login name.
-    #[schemars(required)]
+    #[schemars(extend("x-needed" = true))]
     pub name: Opt<String>,
     /// User id.
-    #[schemars(required)]
+    #[schemars(extend("x-needed" = true))]
     pub uid: Opt<u32>,
     /// Group id; the user id by default.
     pub gid: Opt<u32>,
@@ -89,7 +89,7 @@ pub struct User {
 #[serde(deny_unknown_fields, default)]
 pub struct Unit {
     /// `name.service`, or any other type of unit.
-    #[schemars(required)]
+    #[schemars(extend("x-needed" = true))]
     pub name: Opt<String>,
     /// The text of the unit, where the profile brings it.
     pub text: Opt<String>,
@@ -118,10 +118,10 @@ pub enum UnitState {
 #[serde(deny_unknown_fields, default)]
 pub struct Pod {
     /// Its name, the same as `metadata.name`.
-    #[schemars(required)]
+    #[schemars(extend("x-needed" = true))]
     pub name: Opt<String>,
     /// The manifest in Kubernetes' own words: apiVersion, kind, metadata, spec.
-    #[schemars(required)]
+    #[schemars(extend("x-needed" = true))]
     pub manifest: Opt<Free>,
 }
 
@@ -130,16 +130,16 @@ pub struct Pod {
 #[serde(deny_unknown_fields, default)]
 pub struct Acknowledgement {
     /// The package.
-    #[schemars(required)]
+    #[schemars(extend("x-needed" = true))]
     pub package: Opt<String>,
     /// `preinst`, `postinst` or `triggers`.
-    #[schemars(required)]
+    #[schemars(extend("x-needed" = true))]
     pub script: Opt<String>,
     /// Of what is left of the script, as the failed build printed it; a changed script
     /// asks again.
-    #[schemars(required)]
+    #[schemars(extend("x-needed" = true))]
     pub sha256: Opt<Parsed<Digest>>,
     /// Why it may be passed over.
-    #[schemars(required)]
+    #[schemars(extend("x-needed" = true))]
     pub reason: Opt<String>,
 }

@@ -14,13 +14,13 @@ use crate::size::Size;
 pub struct Image {
     /// IMAGE_ID of os-release: letters, digits, `-` and `.`. Partitions are labelled
     /// `<id>_<version>`, so both together have 35 characters at most.
-    #[schemars(required)]
+    #[schemars(extend("x-needed" = true))]
     pub id: Opt<String>,
     /// IMAGE_VERSION of os-release: letters, digits, `.`, `-`, `~`, `^` and `+`.
-    #[schemars(required)]
+    #[schemars(extend("x-needed" = true))]
     pub version: Opt<String>,
     /// `amd64` or `arm64`; `--arch` overrides it.
-    #[schemars(required)]
+    #[schemars(extend("x-needed" = true))]
     pub arch: Opt<Arch>,
 }
 
@@ -37,7 +37,7 @@ pub enum Source {
 #[serde(deny_unknown_fields, default)]
 pub struct SourceApt {
     /// Suites of one distribution: `["trixie", "trixie-updates", "trixie-security"]`.
-    #[schemars(required)]
+    #[schemars(extend("x-needed" = true))]
     pub suites: List<String>,
     /// Components; `["main"]` by default.
     pub components: List<String>,
@@ -54,7 +54,7 @@ pub struct SourceApt {
 #[serde(deny_unknown_fields, default)]
 pub struct Kernel {
     /// The package of the kernel: `"linux-image-cloud-${arch}"`.
-    #[schemars(required)]
+    #[schemars(extend("x-needed" = true))]
     pub apt: Opt<PackageRef>,
     /// Words of the kernel's command line, beside those that the tool sets. Without a
     /// `console=` among them, the architecture's serial console and the screen are added.
@@ -75,7 +75,7 @@ pub struct Userland {
     /// the one named `debian`.
     pub from: Opt<String>,
     /// The packages, as `"name"` or `{ name, from }`; what they depend on comes with them.
-    #[schemars(required)]
+    #[schemars(extend("x-needed" = true))]
     pub packages: List<PackageRef>,
     /// Globs of paths that are left out of the tree (`/usr/share/locale/**`).
     pub exclude: List<String>,
@@ -117,7 +117,7 @@ pub struct Pack {
 #[serde(deny_unknown_fields, default)]
 pub struct Output {
     /// The format and its options: `format.raw = {}`.
-    #[schemars(required)]
+    #[schemars(extend("x-needed" = true))]
     pub format: Opt<Format>,
 }
 
@@ -143,7 +143,7 @@ pub struct Posture {
 #[serde(deny_unknown_fields, default)]
 pub struct Waiver {
     /// Why.
-    #[schemars(required)]
+    #[schemars(extend("x-needed" = true))]
     pub reason: Opt<String>,
     /// The last day on which it holds: `2027-06-30`. It is judged against the moment that
     /// the lock fixes, never the clock.

@@ -37,31 +37,31 @@ pub type Map<K, V> = Option<At<BTreeMap<At<K>, At<V>>>>;
 #[serde(deny_unknown_fields, default)]
 pub struct Profile {
     /// Version of the format: `1`.
-    #[schemars(required)]
+    #[schemars(extend("x-needed" = true))]
     pub schema: Opt<i64>,
     /// Templates by name and profiles by path (from the folder of this file) that this one
     /// lies over, the first at the bottom.
     pub extends: List<String>,
     /// What the image is called.
-    #[schemars(required)]
+    #[schemars(extend("x-needed" = true))]
     pub image: Opt<Image>,
     /// Archives that packages come from, by a name of your choice.
     pub source: Map<String, Source>,
     /// The kernel and its settings.
-    #[schemars(required)]
+    #[schemars(extend("x-needed" = true))]
     pub kernel: Opt<Kernel>,
     /// The packages of the root.
-    #[schemars(required)]
+    #[schemars(extend("x-needed" = true))]
     pub userland: Opt<Userland>,
     /// containerd and its configuration.
-    #[schemars(required)]
+    #[schemars(extend("x-needed" = true))]
     pub containerd: Opt<Component>,
     /// runc, where containerd's packages do not bring it.
     pub runc: Opt<Program>,
     /// The CNI plugins, where the image is to hold them.
     pub cni: Opt<Program>,
     /// The kubelet and its configuration.
-    #[schemars(required)]
+    #[schemars(extend("x-needed" = true))]
     pub kubelet: Opt<Component>,
     /// Whether the kubelet joins a cluster; `join = {}` by default.
     pub cluster: Opt<Cluster>,
@@ -102,7 +102,7 @@ pub struct Profile {
     /// How the root is packed.
     pub pack: Opt<Pack>,
     /// What is written: one for each file.
-    #[schemars(required)]
+    #[schemars(extend("x-needed" = true))]
     pub output: List<Output>,
     /// Rules that the finished tree must keep.
     pub posture: Opt<Posture>,

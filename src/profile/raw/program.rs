@@ -63,10 +63,10 @@ pub struct Component {
 #[serde(deny_unknown_fields, default)]
 pub struct Url {
     /// http or https.
-    #[schemars(required)]
+    #[schemars(extend("x-needed" = true))]
     pub url: Opt<String>,
     /// Of the whole file, 64 hexadecimal digits.
-    #[schemars(required)]
+    #[schemars(extend("x-needed" = true))]
     pub sha256: Opt<Parsed<Digest>>,
 }
 
@@ -75,21 +75,21 @@ pub struct Url {
 #[serde(deny_unknown_fields, default)]
 pub struct Go {
     /// The source package: `"kubernetes"` or `{ name, from }`.
-    #[schemars(required)]
+    #[schemars(extend("x-needed" = true))]
     pub source: Opt<PackageRef>,
     /// The binary package of the toolchain: `"golang-1.19-go"` or `{ name, from }`.
-    #[schemars(required)]
+    #[schemars(extend("x-needed" = true))]
     pub toolchain: Opt<PackageRef>,
     /// The package source of both, where they do not name one.
     pub from: Opt<String>,
     /// The import path of the command: `k8s.io/kubernetes/cmd/kubelet`.
-    #[schemars(required)]
+    #[schemars(extend("x-needed" = true))]
     pub package: Opt<String>,
     /// The import path at which the source tree lies; by default what stands before `/cmd/`
     /// in `package`.
     pub root: Opt<String>,
     /// What the program says of itself: `v1.20.2`.
-    #[schemars(required)]
+    #[schemars(extend("x-needed" = true))]
     pub version: Opt<String>,
     /// Further `-X` values of the linker.
     pub define: Map<String, String>,
@@ -101,7 +101,7 @@ pub struct Go {
 #[serde(deny_unknown_fields, default)]
 pub struct Preload {
     /// The reference by which pods name it: `localhost/pause:1`.
-    #[schemars(required)]
+    #[schemars(extend("x-needed" = true))]
     pub name: Opt<String>,
     /// An OCI archive: `archive.file = "pause.tar"` or `archive.url = { url, sha256 }`.
     pub archive: Opt<Archive>,

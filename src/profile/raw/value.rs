@@ -58,7 +58,7 @@ pub struct PackageRef {
 #[serde(deny_unknown_fields, default)]
 struct Named {
     /// The package.
-    #[schemars(required)]
+    #[schemars(extend("x-needed" = true))]
     name: Opt<String>,
     /// A key of `[source]`.
     from: Opt<String>,

@@ -106,7 +106,7 @@ impl Resolver<'_> {
     ) -> Option<FileContent> {
         let places =
             [text.as_ref().map(|at| at.place), file.as_ref().map(|at| at.place), url.as_ref().map(|at| at.place)];
-        self.one_of(&["text", "file", "url"], &places, table, "file")?;
+        self.one_of(&["text", "file", "url"], &places, table, "file", "what it holds")?;
         match (text, file, url) {
             (Some(text), ..) => Some(FileContent::Text(text.value)),
             (_, Some(file), _) => self.local(file).map(FileContent::File),

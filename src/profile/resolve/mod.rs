@@ -29,6 +29,8 @@ pub struct Resolver<'a> {
     pub mistakes: Vec<Mistake>,
     /// Table and key of what was taken out because it could not be read.
     pub cut: BTreeSet<(usize, String)>,
+    /// Whether a file was not TOML, so that what is missing may only be unreadable.
+    broken: bool,
     /// The target.
     pub arch: Arch,
     /// Places of the sources' names, for references to them.
@@ -41,8 +43,14 @@ pub struct Resolver<'a> {
 
 impl<'a> Resolver<'a> {
     /// Resolves for `arch`; earlier mistakes go in, all come out.
-    pub fn new(files: &'a Files, mistakes: Vec<Mistake>, cut: BTreeSet<(usize, String)>, arch: Arch) -> Self {
-        Resolver { files, mistakes, cut, arch, sources: Vec::new(), from: None, sourceless: false }
+    pub fn new(
+        files: &'a Files,
+        mistakes: Vec<Mistake>,
+        cut: BTreeSet<(usize, String)>,
+        broken: bool,
+        arch: Arch,
+    ) -> Self {
+        Resolver { files, mistakes, cut, broken, arch, sources: Vec::new(), from: None, sourceless: false }
     }
 
     /// The resolved profile; whole only where no mistake was made.
@@ -126,7 +134,7 @@ impl<'a> Resolver<'a> {
     fn needed<T>(&mut self, value: Option<At<T>>, table: Place, name: &str) -> Option<At<T>> {
         let key = name.rsplit('.').next().unwrap_or(name);
         // What could not be read has been told already.
-        if value.is_none() && !self.cut.contains(&(table.id, key.to_owned())) {
+        if value.is_none() && !self.broken && !self.cut.contains(&(table.id, key.to_owned())) {
             let mistake = Mistake::new(self.files, table, format!("`{name}` is missing"));
             self.mistakes.push(mistake.expected(format!("the key `{key}` in this table")));
         }

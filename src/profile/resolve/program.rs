@@ -102,7 +102,7 @@ impl Resolver<'_> {
             file.as_ref().map(|at| at.place),
             go.as_ref().map(|at| at.place),
         ];
-        self.one_of(&keys, &places, table, name)?;
+        self.one_of(&keys, &places, table, name, "where it comes from")?;
         if let Some(At { value: raw::OneOrMany(packages), place }) = apt {
             let packages =
                 packages.into_iter().map(|at| if at.place.id == 0 { At { place, ..at } } else { at }).collect();
@@ -118,16 +118,23 @@ impl Resolver<'_> {
     }
 
     /// Whether exactly one of several keys is there.
-    pub(super) fn one_of(&mut self, keys: &[&str], places: &[Option<Place>], table: Place, name: &str) -> Option<()> {
+    pub(super) fn one_of(
+        &mut self,
+        keys: &[&str],
+        places: &[Option<Place>],
+        table: Place,
+        name: &str,
+        what: &str,
+    ) -> Option<()> {
         let there: Vec<(&str, Place)> =
             keys.iter().zip(places).filter_map(|(key, place)| Some((*key, (*place)?))).collect();
         let expected = format!("exactly one of {}", crate::profile::de::list(keys).replace(" or ", " and "));
         match there.as_slice() {
             [_] => Some(()),
             [] => {
-                let told = keys.iter().any(|key| self.cut.contains(&(table.id, (*key).to_owned())));
+                let told = self.broken || keys.iter().any(|key| self.cut.contains(&(table.id, (*key).to_owned())));
                 if !told {
-                    self.wrong(table, format!("`{name}` does not say where it comes from"), expected);
+                    self.wrong(table, format!("`{name}` does not say {what}"), expected);
                 }
                 None
             }

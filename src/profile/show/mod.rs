@@ -9,14 +9,14 @@ use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
-use super::{Component, Edit, FileContent, Origin, Origins, Package, Pod, Preload, PreloadImage, Profile, Program, Url};
+use super::{
+    Component, Edit, FileContent, Origin, Origins, Package, Pod, Preload, PreloadImage, Profile, Program, Url,
+};
 
 /// The canonical form; with `origins`, every value says which line set it.
 pub fn show(profile: &Profile, origins: Option<&Origins>) -> String {
-    let shower = Shower {
-        folder: profile.path.parent().unwrap_or(Path::new("")).to_owned(),
-        from: common_source(profile),
-    };
+    let shower =
+        Shower { folder: profile.path.parent().unwrap_or(Path::new("")).to_owned(), from: common_source(profile) };
     let table = escaped(shower.profile(profile));
     write::document(&table, origins)
 }

@@ -5,7 +5,7 @@ use toml::{Table, Value};
 use super::{Shower, table, tables, tag, text, texts};
 use crate::profile::resolve::writable_defaults;
 use crate::profile::{
-    Apt, Cluster, Encryption, Format, Keyring, Output, Pack, Profile, Source, Unit, UnitState, Userland, User, Waiver,
+    Apt, Cluster, Encryption, Format, Keyring, Output, Pack, Profile, Source, Unit, UnitState, User, Userland, Waiver,
     Writable,
 };
 
@@ -15,47 +15,75 @@ impl Shower {
         let image = &profile.image;
         let mut out = table([
             ("schema", Some(1.into())),
-            ("image", section(table([
-                ("id", text(&image.id)),
-                ("version", text(&image.version)),
-                ("arch", text(image.arch)),
-            ]))),
-            ("source", section(profile.sources.iter().map(|(name, source)| (name.clone(), self.source(source))).collect())),
+            (
+                "image",
+                section(table([
+                    ("id", text(&image.id)),
+                    ("version", text(&image.version)),
+                    ("arch", text(image.arch)),
+                ])),
+            ),
+            (
+                "source",
+                section(profile.sources.iter().map(|(name, source)| (name.clone(), self.source(source))).collect()),
+            ),
             ("kernel", section(self.kernel(profile))),
             ("userland", section(self.userland(&profile.userland))),
             ("containerd", section(self.component(&profile.containerd))),
             ("runc", profile.runc.as_ref().map(|program| Value::Table(self.program(program)))),
             ("cni", profile.cni.as_ref().map(|program| Value::Table(self.program(program)))),
             ("kubelet", section(self.component(&profile.kubelet))),
-            ("cluster", tag(match profile.cluster {
-                Cluster::Join => "join",
-                Cluster::Standalone => "standalone",
-            })),
-            ("program", section(
-                profile.programs.iter().map(|(name, program)| (name.clone(), self.program(program).into())).collect(),
-            )),
+            (
+                "cluster",
+                tag(match profile.cluster {
+                    Cluster::Join => "join",
+                    Cluster::Standalone => "standalone",
+                }),
+            ),
+            (
+                "program",
+                section(
+                    profile
+                        .programs
+                        .iter()
+                        .map(|(name, program)| (name.clone(), self.program(program).into()))
+                        .collect(),
+                ),
+            ),
             ("preload", tables(&profile.preload, |preload| self.preload(preload))),
             ("pod", tables(&profile.pods, |pod| self.pod(pod))),
             ("user", tables(&profile.users, user)),
             ("unit", tables(&profile.units, unit)),
-            ("network", section(table([
-                ("hostname", profile.network.hostname.as_ref().and_then(text)),
-                ("dhcp", Some(profile.network.dhcp.into())),
-                ("ntp", texts(&profile.network.ntp)),
-            ]))),
+            (
+                "network",
+                section(table([
+                    ("hostname", profile.network.hostname.as_ref().and_then(text)),
+                    ("dhcp", Some(profile.network.dhcp.into())),
+                    ("ntp", texts(&profile.network.ntp)),
+                ])),
+            ),
             ("journal", section(table([("size", text(profile.journal))]))),
-            ("var", section(table([
-                ("size", text(profile.var.size)),
-                ("encryption", tag(match profile.var.encryption {
-                    Encryption::None => "none",
-                })),
-            ]))),
+            (
+                "var",
+                section(table([
+                    ("size", text(profile.var.size)),
+                    (
+                        "encryption",
+                        tag(match profile.var.encryption {
+                            Encryption::None => "none",
+                        }),
+                    ),
+                ])),
+            ),
             ("writable", section(writable(profile))),
-            ("layout", section(table([
-                ("slot", text(profile.layout.slot)),
-                ("slots", Some(i64::from(profile.layout.slots).into())),
-                ("esp", text(profile.layout.esp)),
-            ]))),
+            (
+                "layout",
+                section(table([
+                    ("slot", text(profile.layout.slot)),
+                    ("slots", Some(i64::from(profile.layout.slots).into())),
+                    ("esp", text(profile.layout.esp)),
+                ])),
+            ),
             ("pack", section(pack(&profile.pack))),
             ("output", tables(&profile.outputs, output)),
             ("posture", section(table([("forbid", Value::try_from(&profile.posture.forbid).ok())]))),
@@ -71,10 +99,13 @@ impl Shower {
         let apt = table([
             ("suites", texts(suites)),
             ("components", texts(components)),
-            ("keyring", match keyring {
-                Keyring::Debian => text("debian"),
-                Keyring::File(path) => self.path(path),
-            }),
+            (
+                "keyring",
+                match keyring {
+                    Keyring::Debian => text("debian"),
+                    Keyring::File(path) => self.path(path),
+                },
+            ),
             ("mirror", mirror.as_ref().and_then(text)),
         ]);
         Value::Table(table([("apt", Some(Value::Table(apt)))]))
@@ -99,14 +130,17 @@ impl Shower {
             ("packages", self.packages(&userland.packages)),
             ("exclude", texts(&userland.exclude)),
             ("without", Some(Value::Table(without))),
-            ("script", tables(&userland.scripts, |script| {
-                table([
-                    ("package", text(&script.package)),
-                    ("script", text(&script.script)),
-                    ("sha256", text(script.sha256)),
-                    ("reason", text(&script.reason)),
-                ])
-            })),
+            (
+                "script",
+                tables(&userland.scripts, |script| {
+                    table([
+                        ("package", text(&script.package)),
+                        ("script", text(&script.script)),
+                        ("sha256", text(script.sha256)),
+                        ("reason", text(&script.reason)),
+                    ])
+                }),
+            ),
         ])
     }
 }
@@ -128,12 +162,15 @@ fn unit(unit: &Unit) -> Table {
         ("name", text(&unit.name)),
         ("text", unit.text.as_ref().and_then(text)),
         ("dropins", Some(Value::Table(dropins))),
-        ("state", text(match unit.state {
-            UnitState::Default => "default",
-            UnitState::Enabled => "enabled",
-            UnitState::Disabled => "disabled",
-            UnitState::Masked => "masked",
-        })),
+        (
+            "state",
+            text(match unit.state {
+                UnitState::Default => "default",
+                UnitState::Enabled => "enabled",
+                UnitState::Disabled => "disabled",
+                UnitState::Masked => "masked",
+            }),
+        ),
     ])
 }
 
@@ -160,9 +197,12 @@ fn pack(pack: &Pack) -> Table {
 }
 
 fn output(output: &Output) -> Table {
-    table([("format", tag(match output.format {
-        Format::Raw => "raw",
-    }))])
+    table([(
+        "format",
+        tag(match output.format {
+            Format::Raw => "raw",
+        }),
+    )])
 }
 
 fn waive(waiver: &Waiver) -> Value {

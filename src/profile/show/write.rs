@@ -24,11 +24,6 @@ struct Writer<'a> {
 impl Writer<'_> {
     /// `header` is the table's name in headers, `path` its place among the origins.
     fn table(&mut self, table: &Table, header: &str, path: &str) {
-        let section = |value: &Value| match value {
-            Value::Table(table) => !table.is_empty(),
-            Value::Array(values) => !values.is_empty() && values.iter().all(Value::is_table),
-            _ => false,
-        };
         for (key, value) in table.iter().filter(|(_, value)| !section(value)) {
             self.line(key, value, &below(path, key));
         }
@@ -89,6 +84,27 @@ impl Writer<'_> {
         // A string takes whatever is written.
         let _ = self.out.write_fmt(text);
     }
+}
+
+/// Whether a value is written under a header of its own.
+fn section(value: &Value) -> bool {
+    match value {
+        Value::Table(table) => !table.is_empty() && !brief(table),
+        Value::Array(values) => {
+            !values.is_empty() && values.iter().all(|value| value.as_table().is_some_and(|table| !package(table)))
+        }
+        _ => false,
+    }
+}
+
+/// `{ raw = {} }` and `{ name, from }` read best on one line.
+fn brief(table: &Table) -> bool {
+    let tag = table.len() == 1 && table.values().all(|value| value.as_table().is_some_and(Table::is_empty));
+    tag || package(table)
+}
+
+fn package(table: &Table) -> bool {
+    table.len() == 2 && table.contains_key("name") && table.contains_key("from")
 }
 
 /// A value on one line, except that text of several lines is written as it reads.

@@ -1,0 +1,91 @@
+//! Bad profiles, each with the exact message beside it.
+//!
+//! A new mistake is a file in `tests/mistakes/`; `BLESS=1` writes what it is told and fails
+//! the run.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use imagebuild::error::Kind;
+use imagebuild::profile::{LoadOptions, load, load_text};
+use proptest::prelude::*;
+
+fn told(path: &Path) -> String {
+    let error = load(path, &LoadOptions::default()).expect_err(&path.display().to_string());
+    assert_eq!(error.kind(), Kind::User, "{}", path.display());
+    format!("error: {error}\n")
+}
+
+#[test]
+fn every_mistake_is_told_exactly() {
+    let mut profiles: Vec<PathBuf> = fs::read_dir("tests/mistakes")
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
+        .collect();
+    profiles.sort();
+    assert!(profiles.len() >= 25, "only {} bad profiles", profiles.len());
+    let (mut blessed, mut wrong) = (Vec::new(), String::new());
+    for path in profiles {
+        let (have, expected) = (told(&path), path.with_extension("err"));
+        let want = fs::read_to_string(&expected).unwrap_or_default();
+        if have == want {
+            continue;
+        }
+        if std::env::var_os("BLESS").is_some() {
+            fs::write(&expected, &have).unwrap();
+            blessed.push(expected);
+        } else {
+            wrong.push_str(&format!("{}: expected\n{want}\nfound\n{have}\n", path.display()));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+    assert!(blessed.is_empty(), "rewritten: {blessed:?}; look at the difference and run again");
+}
+
+#[test]
+fn five_mistakes_are_five_places() {
+    let error = load(Path::new("tests/mistakes/five.toml"), &LoadOptions::default()).unwrap_err();
+    let (key, mistakes) = &error.details()[0];
+    assert_eq!(*key, "mistakes");
+    let places: Vec<_> =
+        mistakes.as_array().unwrap().iter().map(|mistake| (&mistake["line"], &mistake["column"])).collect();
+    assert_eq!(places.len(), 5, "{error}");
+    assert!(error.message().ends_with("5 mistakes"));
+}
+
+#[test]
+fn a_file_that_is_not_there_is_the_users_fault() {
+    let error = load(Path::new("tests/mistakes/nothing.toml"), &LoadOptions::default()).unwrap_err();
+    assert_eq!(error.kind(), Kind::User);
+    assert!(error.to_string().starts_with("reading `tests/mistakes/nothing.toml`"));
+}
+
+#[test]
+fn made_to_harm_and_still_an_answer() {
+    let deep = format!("a = {}1{}", "[".repeat(10_000), "]".repeat(10_000));
+    let dotted = format!("{} = 1", vec!["a"; 10_000].join("."));
+    let many = "[[file]]\npath = 3\n".repeat(1_000);
+    let big = "x = 99999999999999999999999999\n[image]\nversion = \"${version}${}${\"\n".to_owned();
+    for text in [deep, dotted, many, big, "\u{feff}".to_owned(), "\0".to_owned(), "=".repeat(1_000)] {
+        let error = load_text(Path::new("x.toml"), Some(text), &LoadOptions::default()).unwrap_err();
+        assert_eq!(error.kind(), Kind::User);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Whatever one character is made of a sound profile, there is an answer and no panic.
+    #[test]
+    fn any_change_of_a_sound_profile_is_answered(at in 0usize..4_000, with in any::<char>()) {
+        let sound: Vec<char> = include_str!("sketch.toml").chars().collect();
+        let mut text = sound.clone();
+        let index = at % text.len();
+        text[index] = with;
+        let text: String = text.into_iter().collect();
+        if let Err(error) = load_text(Path::new("tests/sketch.toml"), Some(text), &LoadOptions::default()) {
+            prop_assert_eq!(error.kind(), Kind::User);
+        }
+    }
+}
