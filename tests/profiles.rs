@@ -18,7 +18,7 @@ fn resolved(path: &Path, text: String, arch: Option<Arch>) -> (Profile, Origins)
 fn all() -> Vec<(String, PathBuf, String)> {
     let mut found = vec![("sketch".to_owned(), PathBuf::from("tests/sketch.toml"))];
     for folder in ["examples", "profiles"] {
-        for entry in fs::read_dir(folder).unwrap() {
+        for entry in fs::read_dir(folder).into_iter().flatten() {
             let path = entry.unwrap().path();
             if path.extension().is_some_and(|extension| extension == "toml") {
                 found.push((path.file_stem().unwrap().to_string_lossy().into_owned(), path));
