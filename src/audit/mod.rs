@@ -1,1 +1,7 @@
-//! (to come)
+//! What others may want to know of an image: what it holds, and whether it is what it says.
+
+mod image;
+mod verify;
+
+pub use image::{Image, Slot, Uki};
+pub use verify::verify;

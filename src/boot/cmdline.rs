@@ -40,7 +40,7 @@ pub fn build(arch: Arch, own: &[String], root: &Digest) -> Result<String> {
         words.push("panic=10".to_owned());
     }
     if !has("systemd.machine_id") {
-        words.push("systemd.machine_id=firmware".to_owned());
+        words.push(crate::node::MACHINE_ID_CMDLINE.to_owned());
     }
     words.extend(own.iter().cloned());
     let line = words.join(" ");

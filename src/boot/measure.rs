@@ -2,7 +2,7 @@
 
 use sha2::{Digest as _, Sha256};
 
-use super::uki::Section;
+use super::uki::Pe;
 use crate::init::phase;
 
 /// The order in which systemd-stub measures sections, whatever their order in the file.
@@ -18,12 +18,12 @@ pub struct Phase {
     pub value: [u8; 32],
 }
 
-/// PCR 11 of a UKI with these sections: right after the stub, then after each phase.
-pub fn pcr11(sections: &[(Section, Vec<u8>)]) -> Vec<Phase> {
+/// PCR 11 of a UKI: right after the stub, then after each phase.
+pub fn pcr11(uki: &Pe<'_>) -> Vec<Phase> {
     let mut pcr = [0; 32];
     for name in ORDER {
-        let Some((section, bytes)) = sections.iter().find(|(section, _)| section.name == name) else { continue };
-        extend(&mut pcr, format!("{}\0", section.name).as_bytes());
+        let Some(bytes) = uki.named(name) else { continue };
+        extend(&mut pcr, format!("{name}\0").as_bytes());
         extend(&mut pcr, bytes);
     }
     let mut out = vec![Phase { name: String::new(), value: pcr }];

@@ -13,6 +13,7 @@ mod show;
 mod store;
 mod update;
 mod vendor;
+mod verify;
 
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
@@ -111,6 +112,8 @@ enum Verb {
     Completions(completions::Args),
     /// Pack a folder or a tar archive as a squashfs image.
     Pack(pack::Args),
+    /// Check an image against its root hash and its manifest.
+    Verify(verify::Args),
     /// Print the manual page, or write all of them into a folder.
     Man(man::Args),
     /// Write a commented profile that builds as it stands.
@@ -182,6 +185,7 @@ impl Cli {
             Verb::Vendor(args) => vendor::run(args, &self.global.context(report)?),
             Verb::Store(args) => store::run(args, &self.global.context(report)?),
             Verb::Completions(args) => completions::run(args),
+            Verb::Verify(args) => verify::run(args, self.global.jobs(), report),
             Verb::Man(args) => man::run(args),
             Verb::Pack(args) => pack::run(args, report, self.global.jobs()),
             Verb::Check(args) => check::run(args, report),

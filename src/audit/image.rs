@@ -1,0 +1,142 @@
+//! A disk image, opened: partitions, ESP, UKIs, and the roots that they name; nothing taken on trust.
+
+use std::path::Path;
+
+use crate::boot::uki::{MAX_SECTION, Pe};
+use crate::boot::{Phase, pcr11};
+use crate::digest::Digest;
+use crate::disk::{self, ESP_TYPE, Window, fat, gpt};
+use crate::error::{Context, Error, Result};
+use crate::guid::Guid;
+
+/// Where UKIs lie on the ESP.
+const UKIS: &str = "EFI/Linux/";
+
+/// An open raw image.
+#[derive(Debug)]
+pub struct Image {
+    /// The file.
+    pub bytes: disk::Image,
+    /// The partition table.
+    pub table: gpt::Table,
+    /// What is wrong with either copy of it.
+    pub faults: Vec<String>,
+}
+
+/// A UKI of an image, taken apart.
+#[derive(Debug)]
+pub struct Uki {
+    /// Its path on the ESP.
+    pub path: String,
+    /// Digest of the whole file.
+    pub sha256: Digest,
+    /// Bytes.
+    pub size: u64,
+    /// Sections: name, bytes, digest.
+    pub sections: Vec<(String, u64, Digest)>,
+    /// The kernel's release.
+    pub release: String,
+    /// The command line.
+    pub cmdline: String,
+    /// PCR 11 of a boot of it.
+    pub pcr11: Vec<Phase>,
+}
+
+/// Root and hash tree that belong to a root hash; first byte and length of each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Slot {
+    /// The squashfs.
+    pub root: (u64, u64),
+    /// The hash tree.
+    pub verity: (u64, u64),
+}
+
+impl Image {
+    /// Opens a raw image and reads its partition table.
+    pub fn open(path: &Path) -> Result<Self> {
+        let bytes = disk::Image::open(path)?;
+        let found = gpt::read(&bytes).context(|| format!("reading `{}`", path.display()))?;
+        Ok(Image { bytes, table: found.table, faults: found.faults })
+    }
+
+    /// First byte and length of a partition.
+    pub fn place(&self, entry: &gpt::Entry) -> (u64, u64) {
+        let sector = u64::from(self.table.sector);
+        // The reader of the table saw to it that both lie on the disk.
+        (entry.first * sector, (entry.last - entry.first + 1) * sector)
+    }
+
+    fn esp(&self) -> Result<Window<'_>> {
+        let entry = self.table.entries.iter().find(|entry| entry.kind == ESP_TYPE);
+        let entry = entry.ok_or_else(|| Error::user("the image has no EFI system partition"))?;
+        let (at, length) = self.place(entry);
+        Window::new(&self.bytes, at, length)
+    }
+
+    /// Every file of the ESP: path and bytes; and what is wrong with its tables.
+    pub fn esp_files(&self) -> Result<(Vec<(String, u64)>, Vec<String>)> {
+        let esp = self.esp()?;
+        let reader = fat::Reader::new(&esp).context(|| "reading the ESP".to_owned())?;
+        let files = reader.files().context(|| "reading the ESP".to_owned())?;
+        Ok((files.into_iter().map(|file| (file.path, u64::from(file.size))).collect(), reader.faults()?))
+    }
+
+    /// Every UKI, sorted by path.
+    pub fn ukis(&self) -> Result<Vec<Uki>> {
+        let esp = self.esp()?;
+        let reader = fat::Reader::new(&esp).context(|| "reading the ESP".to_owned())?;
+        let mut out = Vec::new();
+        for file in reader.files().context(|| "reading the ESP".to_owned())? {
+            if !file.path.starts_with(UKIS) || !file.path.ends_with(".efi") {
+                continue;
+            }
+            let doing = || format!("reading `{}` of the ESP", file.path);
+            let bytes = reader.read(&file, MAX_SECTION).context(doing)?;
+            out.push(take_apart(&file.path, &bytes).context(doing)?);
+        }
+        if out.is_empty() {
+            return Err(Error::user(format!("the ESP holds no UKI in `{UKIS}`")));
+        }
+        Ok(out)
+    }
+
+    /// The partitions whose ids a root hash demands.
+    pub fn slot(&self, root_hash: &Digest) -> Result<Slot> {
+        let (root, verity) = Guid::of_root_hash(root_hash);
+        let find = |id: Guid, what: &str| {
+            let entry = self.table.entries.iter().find(|entry| entry.id == id);
+            let found = entry.map(|entry| self.place(entry));
+            found.ok_or_else(|| Error::user(format!("the image has no {what} partition with the id {id}")))
+        };
+        Ok(Slot { root: find(root, "root")?, verity: find(verity, "hash")? })
+    }
+}
+
+impl Uki {
+    /// The root hash of the command line; more than one, or none, is an error.
+    pub fn root_hash(&self) -> Result<Digest> {
+        let hash = crate::init::cmdline::root_hash(self.cmdline.as_bytes()).map_err(Error::user)?;
+        Ok(Digest(hash.0))
+    }
+}
+
+fn take_apart(path: &str, bytes: &[u8]) -> Result<Uki> {
+    let pe = Pe::parse(bytes)?;
+    let text = |name: &str| {
+        let bytes = pe.named(name).ok_or_else(|| Error::user(format!("no section `{name}`")))?;
+        Ok::<_, Error>(String::from_utf8_lossy(bytes).trim_end_matches(['\0', '\n']).to_owned())
+    };
+    let sections = pe.sections().iter().map(|section| {
+        let data = pe.data(section);
+        (section.name.clone(), data.len() as u64, Digest::of(data))
+    });
+    Ok(Uki {
+        path: path.to_owned(),
+        sha256: Digest::of(bytes),
+        size: bytes.len() as u64,
+        sections: sections.collect(),
+        release: text(".uname")?,
+        cmdline: text(".cmdline")?,
+        pcr11: pcr11(&pe),
+    })
+}
