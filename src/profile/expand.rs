@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::mistake::{Mistake, similar};
+use super::mistake::{Mistake, note, similar};
 use super::node::{Data, Entry, Node};
 use super::place::{Files, Place};
 use crate::arch::Arch;
@@ -110,10 +110,12 @@ impl Expand<'_> {
         }
         if !NAMES.contains(&name) {
             let short: String = name.chars().take(40).collect();
-            let mut mistake = Mistake::new(self.files, place, format!("unknown variable `${{{short}}}`"))
-                .expected("`${arch}`, `${id}` or `${version}`");
-            mistake.help.extend(similar(name, NAMES).map(|name| format!("did you mean `${{{name}}}`?")));
-            self.mistakes.push(mistake.help(format!("`$${{{short}}}` stands for the text `${{{short}}}`")));
+            note(self.mistakes, || {
+                let mut mistake = Mistake::new(self.files, place, format!("unknown variable `${{{short}}}`"))
+                    .expected("`${arch}`, `${id}` or `${version}`");
+                mistake.help.extend(similar(&short, NAMES).map(|name| format!("did you mean `${{{name}}}`?")));
+                mistake.help(format!("`$${{{short}}}` stands for the text `${{{short}}}`"))
+            });
         }
         // Whatever it stands in should not be wrong for its lack as well.
         name.to_owned()

@@ -11,7 +11,7 @@ use super::template;
 use crate::error::{Context, Error, Result};
 
 /// The largest file that is read, in bytes.
-const LARGEST: u64 = 4 << 20;
+const LARGEST: u64 = 1 << 20;
 /// The most files that one profile may pull in, repetitions counted.
 const MOST_FILES: usize = 64;
 
@@ -51,7 +51,7 @@ impl Reading {
 
     fn file(&mut self, path: &Path, text: String) -> usize {
         let base = path.parent().unwrap_or(Path::new("")).to_owned();
-        self.files.push(SourceFile { name: path.display().to_string(), text, base: Some(base) })
+        self.files.push(SourceFile::new(path.display().to_string(), text, Some(base)))
     }
 
     fn merged(&mut self, file: usize, chain: &mut Vec<Base>) -> Node {
@@ -131,12 +131,12 @@ impl Reading {
 
     fn template(&mut self, name: &str, place: Place) -> Option<usize> {
         if let Some(text) = template::get(name) {
-            let file = SourceFile { name: format!("template {name}"), text: text.to_owned(), base: None };
+            let file = SourceFile::new(format!("template {name}"), text.to_owned(), None);
             return Some(self.files.push(file));
         }
         let names: Vec<&str> = template::names().collect();
         let mut mistake = Mistake::new(&self.files, place, format!("there is no template `{name}`"))
-            .expected(format!("{}, or a path that ends in `.toml`", super::de::list(&names)));
+            .expected(format!("{}, or a path that ends in `.toml`", super::fault::list(&names)));
         mistake.help.extend(similar(name, names).map(|name| format!("did you mean `{name}`?")));
         self.mistakes.push(mistake);
         None
@@ -162,7 +162,7 @@ fn read(path: &Path) -> Result<String> {
     let file = std::fs::File::open(path).map_err(|error| Error::user(error.to_string())).context(doing)?;
     file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(|error| Error::user(error.to_string())).context(doing)?;
     if bytes.len() as u64 > LARGEST {
-        return Err(Error::user("the file is larger than 4 MiB").hint("expected a profile")).context(doing);
+        return Err(Error::user("the file is larger than 1 MiB").hint("expected a profile")).context(doing);
     }
     String::from_utf8(bytes).map_err(|_| Error::user("the file is not UTF-8")).context(doing)
 }

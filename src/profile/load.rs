@@ -20,6 +20,9 @@ use crate::error::Result;
 /// More values than this are not cut out of one profile: the rest follows from them.
 const MOST_FAULTS: usize = 200;
 
+/// The longest value of a variable, in bytes.
+const LONGEST: usize = 128;
+
 /// What a load is told besides the file.
 #[derive(Debug, Clone, Default)]
 pub struct LoadOptions {
@@ -81,7 +84,9 @@ fn variables(files: &Files, tree: &Node, arch: Arch, mistakes: &mut Vec<Mistake>
                 Mistake::new(files, node.place, format!("`image.{name}` holds a variable"))
                     .expected("plain text, since variables are made of it"),
             ),
-            false => drop(values.insert(name, text.clone())),
+            // One that is too long is told of later, and must not grow everything until then.
+            false if text.len() <= LONGEST => drop(values.insert(name, text.clone())),
+            false => {}
         }
     }
     values
@@ -99,7 +104,7 @@ fn strictly(
             Ok(raw) => return (Some(raw), gone),
             Err(fault) => fault,
         };
-        let place = fault.place.unwrap_or(node.place);
+        let place = fault.place.map_or(node.place, |place| *place);
         // A table out of which something was cut may be wrong for that reason alone.
         if !gone.iter().any(|(table, _)| *table == place.id) {
             let mut mistake = Mistake::new(files, place, fault.message);

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use super::mistake::{Mistake, similar};
+use super::mistake::{Mistake, note, similar};
 use super::node::{Data, Entry, Node};
 use super::place::{Files, Place};
 
@@ -146,7 +146,7 @@ impl Merge<'_> {
     }
 
     fn mistake(&mut self, place: Place, message: String, expected: &str) {
-        self.mistakes.push(Mistake::new(self.files, place, message).expected(expected));
+        note(self.mistakes, || Mistake::new(self.files, place, message).expected(expected));
     }
 }
 

@@ -7,6 +7,8 @@ use serde::Serialize;
 use super::place::{Files, Place};
 use crate::error::{Error, Kind};
 
+/// More mistakes than this are not looked for: a file of them is no profile.
+const MOST: usize = 1000;
 /// More mistakes than this are counted, not shown.
 const SHOWN: usize = 100;
 /// Characters of a source line that are shown.
@@ -41,13 +43,13 @@ impl Mistake {
     /// A mistake at `place`.
     pub fn new(files: &Files, place: Place, message: impl Into<String>) -> Self {
         let (line, column) = files.position(place);
-        let (name, text) = files.get(place.file).map_or(("", ""), |file| (&file.name, &file.text));
-        let source = text.split('\n').nth(line - 1).unwrap_or_default().trim_end_matches('\r');
-        let meant = text.get(place.start..place.end).unwrap_or_default();
+        let file = files.get(place.file);
+        let source = file.map_or("", |file| file.line(line));
+        let meant = file.and_then(|file| file.text.get(place.start..place.end)).unwrap_or_default();
         let width = meant.split('\n').next().unwrap_or_default().chars().count();
         Mistake {
             order: (place.file, place.start),
-            file: name.to_owned(),
+            file: file.map_or_else(String::new, |file| file.name.clone()),
             line,
             column,
             message: message.into(),
@@ -128,6 +130,13 @@ pub fn error(mut mistakes: Vec<Mistake>) -> Error {
     }
     let list = serde_json::to_value(&mistakes).unwrap_or_default();
     Error::new(Kind::User, text).detail("mistakes", list)
+}
+
+/// Takes a mistake in, unless there are too many already.
+pub fn note(mistakes: &mut Vec<Mistake>, mistake: impl FnOnce() -> Mistake) {
+    if mistakes.len() < MOST {
+        mistakes.push(mistake());
+    }
 }
 
 /// The candidate that is most like `word`, where one is like it at all.

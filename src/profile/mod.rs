@@ -3,9 +3,11 @@
 //! A [`Profile`] is made only by [`load`], from one TOML file and the templates that it
 //! extends; all mistakes of all files come back at once.
 
+mod content;
 mod de;
 mod expand;
 mod extend;
+mod fault;
 mod load;
 pub mod manual;
 mod merge;
@@ -13,15 +15,18 @@ mod mistake;
 mod node;
 mod origins;
 mod place;
+mod program;
 pub mod raw;
 mod resolve;
 pub mod schema;
 mod show;
 pub mod template;
 
+pub use content::{Edit, FileContent, Pod, Preload, PreloadImage, Unit, UnitState, User};
 pub use load::{LoadOptions, load, load_text};
 pub use mistake::Mistake;
 pub use origins::Origins;
+pub use program::{Component, Go, Origin, Program, Url};
 pub use show::show;
 
 use std::collections::BTreeMap;
@@ -184,69 +189,6 @@ pub struct Acknowledgement {
     pub reason: String,
 }
 
-/// Where a program comes from.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Origin {
-    /// Packages, installed into the root like those of the userland.
-    Apt(Vec<Package>),
-    /// One file from the network, by digest.
-    Url(Url),
-    /// One file beside the profile.
-    File(PathBuf),
-    /// A Go program, built from source.
-    Go(Go),
-}
-
-/// `url.ARCH = { url, sha256 }`
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Url {
-    /// http or https.
-    pub url: String,
-    /// Of the whole file.
-    pub sha256: Digest,
-}
-
-/// `go = {...}`
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Go {
-    /// The source package and its archive.
-    pub source: Package,
-    /// The package of the toolchain (`golang-1.19-go`) and its archive.
-    pub toolchain: Package,
-    /// The import path of the command.
-    pub package: String,
-    /// The import path at which the source tree lies (GOPATH mode): `k8s.io/kubernetes`.
-    pub root: String,
-    /// What the program says of itself: `v1.20.2`.
-    pub version: String,
-    /// `-X` values of the linker, besides.
-    pub define: BTreeMap<String, String>,
-}
-
-/// A program: where it comes from and where it goes.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Program {
-    /// Where it comes from.
-    pub origin: Origin,
-    /// Its version, where the origin does not tell (url, file).
-    pub version: Option<String>,
-    /// For a single file: its path in the root.
-    pub path: RootPath,
-    /// For an archive (.tar, .tar.gz, .tar.xz, .tar.zst): which members (globs) go to which folder.
-    pub unpack: BTreeMap<String, RootPath>,
-}
-
-/// containerd or the kubelet: a program and its configuration.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Component {
-    /// The program.
-    pub program: Program,
-    /// Merged over what the tool generates.
-    pub config: toml::Table,
-    /// Further flags of its command line.
-    pub args: Vec<String>,
-}
-
 /// `[cluster]`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cluster {
@@ -254,147 +196,6 @@ pub enum Cluster {
     Join,
     /// No API server: the static pods only.
     Standalone,
-}
-
-/// `[[preload]]`
-#[derive(Debug, Clone, PartialEq)]
-pub struct Preload {
-    /// The reference by which pods name it: `localhost/pause:1`.
-    pub name: String,
-    /// Where it comes from.
-    pub image: PreloadImage,
-}
-
-/// How a preloaded container image comes to be.
-#[derive(Debug, Clone, PartialEq)]
-pub enum PreloadImage {
-    /// An OCI archive beside the profile.
-    File(PathBuf),
-    /// An OCI archive from the network.
-    Url(Url),
-    /// Assembled by the tool.
-    Assemble {
-        /// Packages whose payload is unpacked, without dependencies.
-        packages: Vec<Package>,
-        /// Globs of paths to keep; all where empty.
-        include: Vec<String>,
-        /// Files and links laid over.
-        edits: Vec<Edit>,
-        /// Entry point.
-        entrypoint: Vec<String>,
-        /// Arguments.
-        cmd: Vec<String>,
-        /// `NAME=value`.
-        env: Vec<String>,
-        /// `uid[:gid]`.
-        user: Option<String>,
-    },
-}
-
-/// `[[pod]]`: a static pod as the kubelet takes it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Pod {
-    /// `metadata.name`; the file's name too.
-    pub name: String,
-    /// The whole manifest (apiVersion, kind, metadata, spec).
-    pub manifest: toml::Table,
-}
-
-/// `[[user]]`
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct User {
-    /// Login name.
-    pub name: String,
-    /// User id.
-    pub uid: u32,
-    /// Group id of the group of the same name.
-    pub gid: u32,
-    /// Home; `/nonexistent` by default.
-    pub home: String,
-    /// Shell; `/usr/sbin/nologin` by default.
-    pub shell: String,
-    /// Other groups that it belongs to.
-    pub groups: Vec<String>,
-}
-
-/// `[[unit]]`
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unit {
-    /// `name.service`, or any other type.
-    pub name: String,
-    /// The text of the unit, where the profile brings it.
-    pub text: Option<String>,
-    /// Drop-ins by file name, `.conf` included.
-    pub dropins: BTreeMap<String, String>,
-    /// Enabled, disabled, masked, or as its package asks.
-    pub state: UnitState,
-}
-
-/// Whether a unit starts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum UnitState {
-    /// As its package asks.
-    Default,
-    /// Its `[Install]` section is carried out.
-    Enabled,
-    /// No link to it is left, wherever it came from.
-    Disabled,
-    /// Linked to `/dev/null`.
-    Masked,
-}
-
-/// A change of the tree that the profile asks for.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Edit {
-    /// `[[file]]`
-    File {
-        /// Where.
-        path: RootPath,
-        /// The bytes.
-        content: FileContent,
-        /// Permission bits.
-        mode: u16,
-        /// Owner and group by name or number.
-        owner: (String, String),
-    },
-    /// `[[directory]]`
-    Directory {
-        /// Where.
-        path: RootPath,
-        /// Permission bits.
-        mode: u16,
-        /// Owner and group by name or number.
-        owner: (String, String),
-    },
-    /// `[[link]]`
-    Link {
-        /// Where.
-        path: RootPath,
-        /// What it points to, literally.
-        target: String,
-    },
-    /// `[[mode]]`
-    Mode {
-        /// Which; must exist.
-        path: RootPath,
-        /// Permission bits, or as they are.
-        mode: Option<u16>,
-        /// Owner and group, or as they are.
-        owner: Option<(String, String)>,
-    },
-    /// `remove = ["GLOB"]`; a glob that matches nothing is an error.
-    Remove(String),
-}
-
-/// The bytes of a file of the profile.
-#[derive(Debug, Clone, PartialEq)]
-pub enum FileContent {
-    /// Written in the profile.
-    Text(String),
-    /// A file beside the profile.
-    File(PathBuf),
-    /// From the network, by digest.
-    Url(Url),
 }
 
 /// `[network]`

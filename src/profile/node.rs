@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::mistake::Mistake;
+use super::mistake::{Mistake, note};
 use super::place::{Files, Place};
 
 /// A value.
@@ -99,9 +99,11 @@ pub fn parse(files: &Files, file: usize, numbers: &mut Numbers, mistakes: &mut V
             None if error.message() == "duplicate key" => (error.message(), Some("each key once")),
             None => (error.message(), None),
         };
-        let mut mistake = Mistake::new(files, place, message);
-        mistake.expected = expected.map(str::to_owned);
-        mistakes.push(mistake);
+        note(mistakes, || {
+            let mut mistake = Mistake::new(files, place, message);
+            mistake.expected = expected.map(str::to_owned);
+            mistake
+        });
     }
     let mut reader = Reader { file, numbers, files, mistakes };
     let place = reader.numbers.place(file, 0..0);
@@ -134,8 +136,8 @@ impl Reader<'_> {
                     Ok(number) => Data::Integer(number),
                     Err(_) => {
                         let message = format!("the number `{number}` does not fit");
-                        let mistake = Mistake::new(self.files, place, message);
-                        self.mistakes.push(mistake.expected("a whole number of at most 63 bits"));
+                        let mistake = || Mistake::new(self.files, place, message);
+                        note(self.mistakes, || mistake().expected("a whole number of at most 63 bits"));
                         Data::Integer(0)
                     }
                 }

@@ -24,12 +24,29 @@ pub struct Place {
 /// A file that was read.
 #[derive(Debug, Clone)]
 pub struct SourceFile {
+    /// The first byte of each line.
+    lines: Vec<usize>,
     /// As users know it: the path as given, or `template NAME`.
     pub name: String,
     /// Its text.
     pub text: String,
     /// What its relative paths start from; none for a template, which names no files.
     pub base: Option<PathBuf>,
+}
+
+impl SourceFile {
+    /// A file of that name and text.
+    pub fn new(name: String, text: String, base: Option<PathBuf>) -> Self {
+        let breaks = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1);
+        SourceFile { lines: std::iter::once(0).chain(breaks).collect(), name, text, base }
+    }
+
+    /// The line of that number, from 1.
+    pub fn line(&self, number: usize) -> &str {
+        let start = number.checked_sub(1).and_then(|index| self.lines.get(index));
+        let rest = start.and_then(|start| self.text.get(*start..)).unwrap_or_default();
+        rest.split('\n').next().unwrap_or_default().trim_end_matches('\r')
+    }
 }
 
 /// The files of a load, in the order in which they were first read.
@@ -65,10 +82,10 @@ impl Files {
 
     /// Line and column (both from 1, columns in characters) of the first byte of `place`.
     pub fn position(&self, place: Place) -> (usize, usize) {
-        let text = self.get(place.file).map_or("", |file| file.text.as_str());
-        let before = text.get(..place.start).unwrap_or(text);
-        let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
-        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+        let Some(file) = self.get(place.file) else { return (1, 1) };
+        let line = file.lines.partition_point(|start| *start <= place.start).max(1);
+        let start = file.lines.get(line - 1).copied().unwrap_or_default();
+        let column = file.text.get(start..place.start).unwrap_or_default().chars().count() + 1;
         (line, column)
     }
 }

@@ -13,7 +13,7 @@ use serde::de::{Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 
 use super::Opt;
 use crate::error::Error;
-use crate::profile::de::FIELD;
+use crate::profile::fault::FIELD;
 use crate::profile::place::At;
 
 /// A string that stands for a value of ours; a bad one is a mistake with all its hints.

@@ -16,7 +16,7 @@ pub use system::writable_defaults;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use super::mistake::{Mistake, similar};
+use super::mistake::{Mistake, note, similar};
 use super::place::{At, Files, Place};
 use super::{Profile, Url, raw};
 use crate::arch::Arch;
@@ -119,15 +119,16 @@ impl<'a> Resolver<'a> {
 
     /// Notes a mistake.
     fn wrong(&mut self, place: Place, message: impl Into<String>, expected: impl Into<String>) {
-        let mistake = Mistake::new(self.files, place, message).expected(expected);
-        self.mistakes.push(mistake);
+        note(&mut self.mistakes, || Mistake::new(self.files, place, message).expected(expected));
     }
 
     /// Notes a mistake with something that helps.
     fn wrong_help(&mut self, place: Place, message: String, expected: &str, help: Option<String>) {
-        let mut mistake = Mistake::new(self.files, place, message).expected(expected);
-        mistake.help.extend(help);
-        self.mistakes.push(mistake);
+        note(&mut self.mistakes, || {
+            let mut mistake = Mistake::new(self.files, place, message).expected(expected);
+            mistake.help.extend(help);
+            mistake
+        });
     }
 
     /// The value of a key that must be there; `name` is its whole name, for people.
@@ -135,8 +136,7 @@ impl<'a> Resolver<'a> {
         let key = name.rsplit('.').next().unwrap_or(name);
         // What could not be read has been told already.
         if value.is_none() && !self.broken && !self.cut.contains(&(table.id, key.to_owned())) {
-            let mistake = Mistake::new(self.files, table, format!("`{name}` is missing"));
-            self.mistakes.push(mistake.expected(format!("the key `{key}` in this table")));
+            self.wrong(table, format!("`{name}` is missing"), format!("the key `{key}` in this table"));
         }
         value
     }
@@ -222,14 +222,14 @@ impl<'a> Resolver<'a> {
 
     /// A reference to a source.
     fn source_name(&mut self, name: &At<String>) {
-        if self.sources.iter().any(|source| *source == name.value) {
+        if self.sources.contains(&name.value) {
             return;
         }
         let names: Vec<&str> = self.sources.iter().map(String::as_str).collect();
         let help = similar(&name.value, names.iter().copied()).map(|name| format!("did you mean `{name}`?"));
         let expected = match names.is_empty() {
             true => "a source, declared as `[source.NAME.apt]`".to_owned(),
-            false => super::de::list(&names),
+            false => super::fault::list(&names),
         };
         self.wrong_help(name.place, format!("there is no source `{}`", name.value), &expected, help);
     }

@@ -124,7 +124,8 @@ mod tests {
 
     #[test]
     fn what_is_sound_and_what_is_not() {
-        let cases: [(fn(&str) -> bool, &[&str], &[&str]); 13] = [
+        type Case = (fn(&str) -> bool, &'static [&'static str], &'static [&'static str]);
+        let cases: [Case; 13] = [
             (image_id, &["node", "hello-pod", "a.b"], &["", "a_b", "-a", "a b", "ä"]),
             (image_version, &["1.0.0", "1~rc1", "2^3", "1+b"], &["", "1_0", "~1", "1 0"]),
             (package, &["libc6", "g++", "linux-image-cloud-amd64"], &["", "a", "A1", "-ab", "a/b", "lib c"]),

@@ -128,7 +128,7 @@ impl Resolver<'_> {
     ) -> Option<()> {
         let there: Vec<(&str, Place)> =
             keys.iter().zip(places).filter_map(|(key, place)| Some((*key, (*place)?))).collect();
-        let expected = format!("exactly one of {}", crate::profile::de::list(keys).replace(" or ", " and "));
+        let expected = format!("exactly one of {}", crate::profile::fault::list(keys).replace(" or ", " and "));
         match there.as_slice() {
             [_] => Some(()),
             [] => {
