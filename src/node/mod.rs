@@ -5,6 +5,7 @@
 //!   container images) lies in the sealed root; what a cluster gives it comes as credentials.
 //! - There is no shell: what units do beyond starting programs, systemd-tmpfiles does.
 
+pub mod checks;
 mod containerd;
 mod failure;
 mod identity;
