@@ -14,6 +14,7 @@ pub(super) fn step(tree: &mut Tree, inputs: &Inputs<'_>) -> Result<()> {
     let mut put = Put::new(tree, inputs, "network");
     put.text("/etc/systemd/networkd.conf.d/50-imagebuild.conf", 0o644, NETWORKD)?;
     put.text("/etc/systemd/network/05-imagebuild-cni.network", 0o644, UNMANAGED)?;
+    put.text("/etc/systemd/resolved.conf.d/50-imagebuild.conf", 0o644, RESOLVED)?;
     if network.dhcp {
         put.text("/etc/systemd/network/80-imagebuild-wired.network", 0o644, WIRED)?;
     }
@@ -42,6 +43,13 @@ const NETWORKD: &str = "\
 ManageForeignRoutes=no
 ManageForeignRoutingPolicyRules=no
 ManageForeignNextHops=no
+";
+
+/// Names come from servers; answering neighbours would be two more open ports.
+const RESOLVED: &str = "\
+[Resolve]
+LLMNR=no
+MulticastDNS=no
 ";
 
 const UNMANAGED: &str = "\

@@ -49,7 +49,7 @@ pub(super) fn step(tree: &mut Tree, inputs: &Inputs<'_>) -> Result<()> {
         }
         let (word, base, needs) = words(kind);
         let mut lines = String::new();
-        let mut units = Vec::new();
+        let (mut units, mut uppers) = (Vec::new(), String::new());
         for (path, _, mode) in of_kind {
             put.keep_directory(&path.to_string(), 0o755)?;
             let folder = format!("{base}/{}", escape(path));
@@ -59,12 +59,13 @@ pub(super) fn step(tree: &mut Tree, inputs: &Inputs<'_>) -> Result<()> {
             let unit = mount_unit(path);
             put.unit(&unit, mount(path, &folder, word, needs), &["local-fs.target.requires"])?;
             units.push(unit);
+            uppers += &format!(" \\\n  {}", super::kubelet::quote(&format!("{folder}/upper")));
         }
         let name = format!("imagebuild-writable-{word}");
         put.text(&format!("{}/writable-{word}.conf", paths::TMPFILES), 0o644, lines)?;
         put.unit(&format!("{name}.service"), prepare(word, needs, &units.join(" ")), &[])?;
         if kind == Writable::Persistent {
-            put.unit("imagebuild-changed.service", LIST, &["multi-user.target"])?;
+            put.unit("imagebuild-changed.service", list(&uppers), &["multi-user.target"])?;
         }
     }
     Ok(())
@@ -144,16 +145,18 @@ fn prepare(word: &str, needs: &str, units: &str) -> String {
 }
 
 /// lsattr of e2fsprogs is what a root without a shell has to list a folder with.
-const LIST: &str = "\
-[Unit]
-Description=List what was changed below the sealed root
-After=local-fs.target
-
-[Service]
-Type=oneshot
-RemainAfterExit=yes
-ExecStart=-lsattr -R -a /var/lib/imagebuild/writable
-";
+fn list(uppers: &str) -> String {
+    format!(
+        "[Unit]\n\
+         Description=List what was changed below the sealed root\n\
+         After=local-fs.target\n\
+         \n\
+         [Service]\n\
+         Type=oneshot\n\
+         RemainAfterExit=yes\n\
+         ExecStart=-lsattr -R -a{uppers}\n"
+    )
+}
 
 #[cfg(test)]
 mod tests {
