@@ -62,7 +62,8 @@ pub(super) fn check(node: &Node<'_>, out: &mut Vec<Finding>) {
     rule(
         "kubelet-streaming-timeout",
         "4.2.5",
-        text(&["streamingConnectionIdleTimeout"]).is_some_and(|time| time.bytes().any(|byte| (b'1'..=b'9').contains(&byte))),
+        text(&["streamingConnectionIdleTimeout"])
+            .is_some_and(|time| time.bytes().any(|byte| (b'1'..=b'9').contains(&byte))),
         "idle connections are never closed",
         "set `[kubelet.config] streamingConnectionIdleTimeout = \"4h\"`",
     );

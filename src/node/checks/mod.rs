@@ -73,7 +73,8 @@ pub fn run(tree: &Tree, inputs: &Inputs<'_>) -> Result<()> {
     let findings = find(tree, inputs)?;
     let profile = inputs.profile;
     let today = day(inputs.epoch.0);
-    let held: BTreeSet<&str> = profile.waivers.iter().filter(|(_, waiver)| holds(waiver, &today)).map(|(id, _)| id.as_str()).collect();
+    let held: BTreeSet<&str> =
+        profile.waivers.iter().filter(|(_, waiver)| holds(waiver, &today)).map(|(id, _)| id.as_str()).collect();
     for (id, waiver) in &profile.waivers {
         if !findings.iter().any(|finding| finding.id == id) && IDS.contains(&id.as_str()) {
             inputs.report.warn(format!("the waiver `{id}` gives up nothing: its check does not fail"));

@@ -8,7 +8,9 @@ pub(super) fn check(node: &Node<'_>, out: &mut Vec<Finding>) {
     for pod in &node.profile.pods {
         for (container, image, policy) in pods::images(&pod.manifest) {
             let preloaded = node.profile.preload.iter().any(|preload| preload.name == image);
-            let local = image.starts_with("localhost/") || policy == Some("Never") || node.profile.cluster == Cluster::Standalone;
+            let local = image.starts_with("localhost/")
+                || policy == Some("Never")
+                || node.profile.cluster == Cluster::Standalone;
             let whose = format!("the image `{image}` of `{container}` in the pod `{}`", pod.name);
             if !preloaded && local {
                 let message = format!("{whose} is not preloaded, and no registry gives it");

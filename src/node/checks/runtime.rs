@@ -63,11 +63,14 @@ fn runtimes<'a>(node: &'a Node<'_>) -> Vec<(&'a String, &'a Value)> {
 fn cgroups(node: &Node<'_>, out: &mut Vec<Finding>) {
     let driver = node.kubelet.get("cgroupDriver").and_then(Value::as_str).unwrap_or("cgroupfs");
     for (name, runtime) in runtimes(node) {
-        let of_systemd = runtime.get("options").and_then(|options| options.get("SystemdCgroup")).and_then(Value::as_bool);
+        let of_systemd =
+            runtime.get("options").and_then(|options| options.get("SystemdCgroup")).and_then(Value::as_bool);
         let theirs = if of_systemd == Some(true) { "systemd" } else { "cgroupfs" };
         let runc = runtime.get("runtime_type").and_then(Value::as_str).is_none_or(|kind| kind.contains("runc"));
         if runc && theirs != driver {
-            let message = format!("the kubelet's cgroup driver is `{driver}`, that of containerd's runtime `{name}` is `{theirs}`");
+            let message = format!(
+                "the kubelet's cgroup driver is `{driver}`, that of containerd's runtime `{name}` is `{theirs}`"
+            );
             let hint = "leave `cgroupDriver` and `SystemdCgroup` as they are by default: systemd on both sides";
             out.push(Finding::new("cgroup-driver", message, hint));
         }
@@ -126,7 +129,11 @@ fn cni(node: &Node<'_>, out: &mut Vec<Finding>) {
         for (folder, what) in bins.iter().map(|bin| (*bin, "plugins")).chain([(config, "configuration")]) {
             if !writable(node, folder) {
                 let message = format!("CNI {what} of a network DaemonSet go to `{folder}`, which cannot be written");
-                out.push(Finding::new("cni-paths", message, format!("add `\"{folder}\" = \"persistent\"` to `[writable]`")));
+                out.push(Finding::new(
+                    "cni-paths",
+                    message,
+                    format!("add `\"{folder}\" = \"persistent\"` to `[writable]`"),
+                ));
             }
         }
         if !bins.contains(&paths::CNI_BIN) || config != paths::CNI_CONFIG {
@@ -140,5 +147,6 @@ fn cni(node: &Node<'_>, out: &mut Vec<Finding>) {
 fn writable(node: &Node<'_>, folder: &str) -> bool {
     let Ok(folder) = RootPath::new(folder) else { return false };
     let mut places = ["/var", "/run", "/tmp"].into_iter().filter_map(|place| RootPath::new(place).ok());
-    places.any(|place| folder.starts_with(&place)) || node.profile.writable.keys().any(|place| folder.starts_with(place))
+    places.any(|place| folder.starts_with(&place))
+        || node.profile.writable.keys().any(|place| folder.starts_with(place))
 }

@@ -28,7 +28,9 @@ pub(super) fn check(node: &Node<'_>, out: &mut Vec<Finding>) {
             out.push(Finding::new("node-tools", message, format!("add `{package}` to `userland.packages`")));
         }
     }
-    for (name, program) in [("containerd", &node.profile.containerd.program), ("kubelet", &node.profile.kubelet.program)] {
+    for (name, program) in
+        [("containerd", &node.profile.containerd.program), ("kubelet", &node.profile.kubelet.program)]
+    {
         if !there(node, &program.path.to_string()) {
             let message = format!("`{}` is not in the image, and {name} starts there", program.path);
             out.push(Finding::new("node-tools", message, format!("correct `{name}.path`")));
@@ -44,14 +46,18 @@ pub(super) fn check(node: &Node<'_>, out: &mut Vec<Finding>) {
 fn services(node: &Node<'_>, out: &mut Vec<Finding>) {
     let resolv = node.kubelet.get("resolvConf").and_then(Value::as_str).unwrap_or_default();
     if resolv.starts_with("/run/systemd/resolve/") && !there(node, "/usr/lib/systemd/systemd-resolved") {
-        let message = format!("the kubelet reads `{resolv}`, which systemd-resolved writes, and it is not in the image");
+        let message =
+            format!("the kubelet reads `{resolv}`, which systemd-resolved writes, and it is not in the image");
         out.push(Finding::new("resolv-conf", message, "add `systemd-resolved`, or set `[kubelet.config] resolvConf`"));
     }
     let grace = node.kubelet.get("shutdownGracePeriod").and_then(Value::as_str).unwrap_or("0");
     let bus = there(node, "/usr/bin/dbus-broker-launch") || there(node, "/usr/bin/dbus-daemon");
-    if grace.bytes().any(|byte| (b'1'..=b'9').contains(&byte)) && !(bus && there(node, "/usr/lib/systemd/systemd-logind")) {
+    if grace.bytes().any(|byte| (b'1'..=b'9').contains(&byte))
+        && !(bus && there(node, "/usr/lib/systemd/systemd-logind"))
+    {
         let message = "the kubelet's orderly shutdown needs logind and a message bus";
-        let hint = "add `dbus-broker`, or set `[kubelet.config] shutdownGracePeriod = \"0s\"` and the one for critical pods";
+        let hint =
+            "add `dbus-broker`, or set `[kubelet.config] shutdownGracePeriod = \"0s\"` and the one for critical pods";
         out.push(Finding::new("graceful-shutdown", message, hint));
     }
 }
