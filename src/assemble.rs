@@ -153,14 +153,16 @@ impl Work<'_> {
     fn go(&self, name: &str, go: &Go) -> Result<Blob> {
         self.stage.at(format!("building {name}"));
         let host = Arch::host().and_then(|host| self.lock.toolchain.get(&host));
-        let inputs = |section: &Section, kind: &str| -> Result<Vec<(String, Blob)>> {
-            let prefix = format!("go/{name}/{kind}/");
-            let mine = section.inputs.iter().filter_map(|input| Some((input, input.name.strip_prefix(&prefix)?)));
+        let inputs = |section: &Section, prefix: &str| -> Result<Vec<(String, Blob)>> {
+            let mine = section.inputs.iter().filter_map(|input| Some((input, input.name.strip_prefix(prefix)?)));
             mine.map(|(input, rest)| Ok((rest.to_owned(), self.fetched.input(&input.name)?.clone()))).collect()
         };
         let inputs = go::Inputs {
-            source: inputs(self.section, "source")?,
-            toolchain: host.map(|section| inputs(section, "toolchain")).transpose()?.unwrap_or_default(),
+            source: inputs(self.section, &format!("go/{name}/"))?,
+            toolchain: match host {
+                Some(section) => inputs(section, &format!("go/{name}/toolchain/"))?,
+                None => Vec::new(),
+            },
             unconfined: !self.walls,
         };
         // A compiled program is kept even where other derived values are made anew: it is minutes of
