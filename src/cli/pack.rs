@@ -12,7 +12,7 @@ use crate::report::{Mode, Report};
 use crate::size::{Size, human};
 use crate::squashfs::{self, Options};
 use crate::temp::Temp;
-use crate::tree::{self, Tree};
+use crate::tree;
 use crate::verity::{self, Parameters};
 
 /// Packs a folder or a tar archive as a squashfs image.
@@ -54,11 +54,18 @@ pub fn run(args: &Args, report: &Report, jobs: usize) -> Result<()> {
         return Err(Error::user(format!("{} has no levels", args.codec.name())).hint("leave `--level` out"));
     }
     let packing = || format!("packing `{}`", args.input.display());
-    let tree = read(args, report).context(packing)?;
+    // The archive's spool lives as long as its tree is read.
+    let archive;
+    let tree = if args.input.is_dir() {
+        &tree::scan(&args.input, report).context(packing)?
+    } else {
+        archive = tree::tarball::read(&args.input, folder(&args.output), report).context(packing)?;
+        &archive.tree
+    };
     let mut image = Temp::new_in(folder(&args.output))?;
     let content = tree.leaves.iter().map(tree::Leaf::content).map(|content| content.map_or(0, tree::Content::len));
     let stage = report.stage("pack", Some(content.sum()));
-    let summary = squashfs::write(&tree, &options, &mut image, None, &|bytes| stage.advance(bytes)).context(packing)?;
+    let summary = squashfs::write(tree, &options, &mut image, None, &|bytes| stage.advance(bytes)).context(packing)?;
     stage.done(summary.content, false);
     let sealed = match &args.verity {
         Some(path) => Some(seal(args, path, &mut image, jobs)?),
@@ -66,14 +73,6 @@ pub fn run(args: &Args, report: &Report, jobs: usize) -> Result<()> {
     };
     image.persist(&args.output, 0o644)?;
     tell(args, report, &summary, sealed)
-}
-
-/// The tree of the folder or archive.
-fn read(args: &Args, report: &Report) -> Result<Tree> {
-    if args.input.is_dir() {
-        return tree::scan(&args.input, report);
-    }
-    Err(Error::user(format!("`{}` is no folder", args.input.display())))
 }
 
 fn seal(args: &Args, path: &Path, image: &mut Temp, jobs: usize) -> Result<Digest> {

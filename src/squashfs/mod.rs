@@ -16,6 +16,7 @@ mod inode;
 mod metadata;
 mod nodes;
 mod plan;
+mod read;
 mod superblock;
 mod table;
 mod work;
@@ -23,6 +24,7 @@ mod write;
 mod xattr;
 
 pub use codec::Codec;
+pub use read::{Image, Node, NodeKind};
 pub use write::write;
 
 use serde::{Deserialize, Serialize};

@@ -9,6 +9,7 @@ mod content;
 mod edit;
 mod identity;
 mod scan;
+pub mod tarball;
 mod text;
 
 pub use content::{Content, Extent, Opened};

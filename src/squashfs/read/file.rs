@@ -1,0 +1,153 @@
+//! The bytes of files.
+
+use std::io::Write;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::{Image, Node, decode};
+use crate::error::{Context, Error, Result};
+use crate::squashfs::inode::{Body, PLAIN};
+use crate::squashfs::metadata::{BLOCK, Place};
+
+/// As many blocks as a file may have that is read: a TiB in blocks of 128 KiB.
+const MAX_BLOCKS: u64 = 1 << 23;
+
+/// The fragment block that was read last: files beside each other end in the same one.
+#[derive(Default)]
+pub struct Kept(Mutex<Option<(u32, Arc<Vec<u8>>)>>);
+
+/// Where a file's bytes are.
+struct Layout {
+    start: u64,
+    size: u64,
+    fragment: Option<(u32, u32)>,
+    blocks: Vec<u32>,
+}
+
+impl Image {
+    /// The whole of a file; an error above `limit` bytes.
+    pub fn read_file(&self, node: &Node, limit: u64) -> Result<Vec<u8>> {
+        let size = self.layout(node)?.size;
+        if size > limit {
+            return Err(Error::source(format!("`{}` is larger than the {limit} bytes that are read", node.path)));
+        }
+        let mut bytes = Vec::new();
+        self.copy_file(node, &mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// Writes the bytes of a file to `out`, holes as zeros.
+    pub fn copy_file(&self, node: &Node, out: &mut dyn Write) -> Result<()> {
+        let reading = || format!("reading `{}`", node.path);
+        let Layout { start, size, fragment, blocks } = self.layout(node).context(reading)?;
+        let block_size = u64::from(self.superblock.block_size);
+        let (mut at, mut left) = (start, size);
+        let zeros = vec![0; block_size as usize];
+        for stored in blocks {
+            let expected = left.min(block_size) as usize;
+            if stored == 0 {
+                out.write_all(&zeros[..expected])?;
+            } else {
+                let bytes = self.data_block(at, stored, expected).context(reading)?;
+                out.write_all(&bytes)?;
+            }
+            at = at.saturating_add(u64::from(stored & !PLAIN));
+            left -= expected as u64;
+        }
+        if let Some((index, offset)) = fragment.filter(|_| left > 0) {
+            let block = self.fragment_block(index).context(reading)?;
+            let offset = offset as usize;
+            let tail = block.get(offset..offset.saturating_add(left as usize));
+            out.write_all(
+                tail.ok_or_else(|| Error::source("a tail past the end of its fragment").context(reading()))?,
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Where the stored (compressed) bytes of a file are in the image: blocks that are not
+    /// holes, then the fragment block of its tail, which other files share.
+    pub fn stored(&self, node: &Node) -> Result<Vec<Range<u64>>> {
+        let Layout { start, fragment, blocks, .. } = self.layout(node)?;
+        let mut at = start;
+        let mut ranges = Vec::new();
+        for stored in blocks {
+            let end = at.saturating_add(u64::from(stored & !PLAIN));
+            if end > at {
+                ranges.push(at..end);
+            }
+            at = end;
+        }
+        if let Some((index, _)) = fragment {
+            let (start, stored) = self.fragment_entry(index)?;
+            ranges.push(start..start.saturating_add(u64::from(stored & !PLAIN)));
+        }
+        Ok(ranges)
+    }
+
+    fn layout(&self, node: &Node) -> Result<Layout> {
+        let mut cursor = self.blocks.cursor(self.superblock.inode_table, node.place)?;
+        let Body::File { start, size, fragment, .. } = decode::inode(&mut cursor)?.body else {
+            return Err(Error::user(format!("`{}` is no regular file", node.path)));
+        };
+        let block_size = u64::from(self.superblock.block_size);
+        let count = if fragment.is_some() { size / block_size } else { size.div_ceil(block_size) };
+        if count > MAX_BLOCKS {
+            return Err(Error::source(format!("`{}` has {size} bytes, more than are read", node.path)));
+        }
+        // Grows with what is there, not with what is said.
+        let mut blocks = Vec::new();
+        for _ in 0..count {
+            blocks.push(cursor.word()?);
+        }
+        Ok(Layout { start, size, fragment, blocks })
+    }
+
+    fn data_block(&self, at: u64, stored: u32, expected: usize) -> Result<Vec<u8>> {
+        let length = stored & !PLAIN;
+        if length > self.superblock.block_size {
+            return Err(Error::source(format!("a block of `{length}` bytes")));
+        }
+        let bytes = self.blocks.raw(at, length as usize)?;
+        let bytes = if stored & PLAIN == 0 { self.blocks.unpack(&bytes, expected)? } else { bytes };
+        match bytes.len() == expected {
+            true => Ok(bytes),
+            false => Err(Error::source(format!("a block unpacks to {} bytes, not {expected}", bytes.len()))),
+        }
+    }
+
+    fn fragment_entry(&self, index: u32) -> Result<(u64, u32)> {
+        if index >= self.superblock.fragments {
+            return Err(Error::source(format!("the fragment `{index}` of {}", self.superblock.fragments)));
+        }
+        let place = u64::from(index) * 16;
+        let pointer = self.superblock.fragment_table.checked_add(place / BLOCK as u64 * 8);
+        let pointer = pointer.ok_or_else(|| Error::source("something of it lies past its end"))?;
+        let mut bytes = [0; 8];
+        bytes.copy_from_slice(&self.blocks.raw(pointer, 8)?);
+        let offset = (place % BLOCK as u64) as u16;
+        let mut cursor = self.blocks.cursor(u64::from_le_bytes(bytes), Place { block: 0, offset })?;
+        Ok((cursor.long()?, cursor.word()?))
+    }
+
+    fn fragment_block(&self, index: u32) -> Result<Arc<Vec<u8>>> {
+        let mut kept = self.fragment.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((last, block)) = &*kept
+            && *last == index
+        {
+            return Ok(block.clone());
+        }
+        let (at, stored) = self.fragment_entry(index)?;
+        let length = stored & !PLAIN;
+        if length == 0 || length > self.superblock.block_size {
+            return Err(Error::source(format!("a fragment block of `{length}` bytes")));
+        }
+        let mut bytes = self.blocks.raw(at, length as usize)?;
+        if stored & PLAIN == 0 {
+            bytes = self.blocks.unpack(&bytes, self.superblock.block_size as usize)?;
+        }
+        let block = Arc::new(bytes);
+        *kept = Some((index, block.clone()));
+        Ok(block)
+    }
+}
