@@ -4,6 +4,7 @@ mod boot;
 mod build;
 mod check;
 mod completions;
+mod inspect;
 mod lock;
 mod man;
 mod new;
@@ -112,6 +113,8 @@ enum Verb {
     Completions(completions::Args),
     /// Pack a folder or a tar archive as a squashfs image.
     Pack(pack::Args),
+    /// Show what an image holds.
+    Inspect(inspect::Args),
     /// Check an image against its root hash and its manifest.
     Verify(verify::Args),
     /// Print the manual page, or write all of them into a folder.
@@ -185,6 +188,7 @@ impl Cli {
             Verb::Vendor(args) => vendor::run(args, &self.global.context(report)?),
             Verb::Store(args) => store::run(args, &self.global.context(report)?),
             Verb::Completions(args) => completions::run(args),
+            Verb::Inspect(args) => inspect::run(args, report),
             Verb::Verify(args) => verify::run(args, self.global.jobs(), report),
             Verb::Man(args) => man::run(args),
             Verb::Pack(args) => pack::run(args, report, self.global.jobs()),
