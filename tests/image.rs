@@ -1,0 +1,243 @@
+//! `inspect` and `verify` on a small image: what is in it is told, and every kind of damage is found. New checks
+//! of the two verbs go here.
+
+#[path = "common/binaries.rs"]
+mod binaries;
+
+use std::fs::OpenOptions;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use imagebuild::arch::Arch;
+use imagebuild::artifact::{self, Artifact};
+use imagebuild::boot::{self, Boot, Parts, Target};
+use imagebuild::disk::{self, Layout, Pieces, Role, Sizes};
+use imagebuild::epoch::Epoch;
+use imagebuild::guid::Guid;
+use imagebuild::output::Raw;
+use imagebuild::path::RootPath;
+use imagebuild::profile::{self, Encryption, Image, Var};
+use imagebuild::report::Report;
+use imagebuild::root::{self, Root};
+use imagebuild::size::Size;
+use imagebuild::squashfs::Options;
+use imagebuild::store::Store;
+use imagebuild::system::depmod::depmod;
+use imagebuild::tree::{Content, Meta, Tree};
+
+const RELEASE: &str = "6.12.0-test";
+const EPOCH: Epoch = Epoch(1_700_000_000);
+const STATUS: &str = "\
+Package: base-files
+Status: install ok installed
+Version: 13.8
+Architecture: amd64
+
+Package: alpha
+Status: install ok installed
+Version: 1:2-3
+Architecture: all
+Description: short
+ long
+";
+
+struct Made {
+    folder: tempfile::TempDir,
+    artifact: Artifact,
+    layout: Layout,
+    boot: Boot,
+    root: Root,
+}
+
+fn tree() -> Tree {
+    let mut tree = Tree::default();
+    let mut put = |path: &str, bytes: Vec<u8>| {
+        tree.put_file(&RootPath::new(path).unwrap(), Meta::new(0o644, EPOCH.0), Content::bytes(bytes)).unwrap();
+    };
+    let kernel = format!("/usr/lib/modules/{RELEASE}/kernel");
+    put(&format!("{kernel}/dm-verity.ko"), binaries::module(&[], &["printk"], &[]));
+    put(&format!("{kernel}/squashfs.ko"), binaries::module(&[], &["printk"], &[]));
+    put(&format!("/boot/vmlinuz-{RELEASE}"), b"kernel".repeat(1000));
+    put("/usr/lib/os-release", b"ID=test\n".to_vec());
+    put("/usr/lib/systemd/boot/efi/linuxx64.efi.stub", binaries::stub());
+    put("/usr/lib/systemd/boot/efi/systemd-bootx64.efi", binaries::stub());
+    put("/usr/lib/dpkg-db/status", STATUS.as_bytes().to_vec());
+    // Not to be compressed, so that the hash tree has two levels.
+    let mut state = 1u64;
+    let noise = std::iter::repeat_with(|| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 56) as u8
+    });
+    put("/usr/share/noise", noise.take(1 << 20).collect());
+    tree.put_link(&RootPath::new("/lib").unwrap(), Meta::new(0o777, EPOCH.0), b"usr/lib").unwrap();
+    tree
+}
+
+fn make() -> Made {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&folder.path().join("store")).unwrap();
+    let image = Image { id: "small".to_owned(), version: "1.0.0".to_owned(), arch: Arch::Amd64 };
+    let mut tree = tree();
+    let modules = depmod(&mut tree, RELEASE, EPOCH, None, 1).unwrap();
+    let options = Options { level: 1, epoch: EPOCH.0, ..Options::default() };
+    let (root, _) = root::pack(&tree, &store, &options, &Guid::seed(&image.id), &Report::silent()).unwrap();
+    let parts = Parts::find(&tree, Arch::Amd64, modules).unwrap();
+    let target = Target { image: &image, words: &[], root: &root.root_hash, init: b"init", epoch: EPOCH };
+    let boot = boot::assemble(&parts, &target, &store).unwrap();
+    let sizes = profile::Layout { slot: Size(4 << 20), slots: 2, esp: Size(260 << 20) };
+    let sizes = Sizes::new(&sizes, &Var { size: Size(64 << 20), encryption: Encryption::None }).unwrap();
+    let layout = Layout::new(&image, sizes, &root.root_hash).unwrap();
+    let pieces = Pieces { esp: boot.esp.clone(), root: root.squashfs.content(), verity: root.verity.content() };
+    let (disk, _) = disk::place(&layout, &pieces, EPOCH).unwrap();
+    let out = folder.path().join("out");
+    std::fs::create_dir(&out).unwrap();
+    let artifact = artifact::write(&Raw, &disk, &out.join("small_1.0.0.raw"), None).unwrap();
+    Made { folder, artifact, layout, boot, root }
+}
+
+fn tool(code: i32, arguments: &[&str], image: &Path) -> Output {
+    let output = Command::new(env!("CARGO_BIN_EXE_imagebuild"))
+        .args(arguments)
+        .arg(image)
+        .stdin(Stdio::null())
+        .output()
+        .expect("the tool starts");
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}\n--- stdout\n{out}\n--- stderr\n{err}");
+    output
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// A copy whose byte at `at` is another one.
+fn spoilt(made: &Made, at: u64) -> PathBuf {
+    let path = made.folder.path().join("spoilt.raw");
+    let status = Command::new("cp").arg("--sparse=always").arg(&made.artifact.path).arg(&path).status().unwrap();
+    assert!(status.success());
+    let file = OpenOptions::new().read(true).write(true).open(&path).unwrap();
+    let mut byte = [0];
+    file.read_exact_at(&mut byte, at).unwrap();
+    file.write_all_at(&[!byte[0]], at).unwrap();
+    path
+}
+
+#[test]
+fn inspect_tells_what_is_there() {
+    let made = make();
+    let out = text(&tool(0, &["inspect", "--files"], &made.artifact.path).stdout);
+    let hash = made.root.root_hash.to_string();
+    for wanted in [
+        &made.layout.id.to_string(),
+        &made.layout.partitions[3].id.to_string(),
+        &made.boot.cmdline,
+        &hash,
+        "EFI/Linux/small_1.0.0.efi",
+        "kernel 6.12.0-test",
+        ".osrel",
+        "packages 2\n  alpha 1:2-3 all\n  base-files 13.8 amd64\n",
+        "-0644 0:0 1048576 /usr/share/noise\n",
+        "l0777 0:0 0 /lib -> usr/lib\n",
+        "enter-initrd:leave-initrd:sysinit:ready",
+    ] {
+        assert!(out.contains(wanted), "{wanted}\n{out}");
+    }
+    let value: serde_json::Value =
+        serde_json::from_slice(&tool(0, &["--json", "inspect"], &made.artifact.path).stdout).unwrap();
+    assert_eq!(value["ukis"][0]["root_hash"], hash);
+    assert_eq!(value["ukis"][0]["sha256"], made.boot.uki_digest.to_string());
+    assert_eq!(value["ukis"][0]["packages"][1]["name"], "base-files");
+    assert_eq!(value["partitions"][1]["start"], made.layout.partitions[1].at);
+}
+
+#[test]
+fn a_whole_image_verifies_and_each_damage_is_named() {
+    let made = make();
+    tool(0, &["verify"], &made.artifact.path);
+    let at = |role: Role| made.layout.partition(role).unwrap().at;
+    let (root, verity, esp) = (at(Role::Root), at(Role::Verity), at(Role::Esp));
+    let backup = made.layout.length - 512;
+    let cases = [
+        (512 + 60, "primary partition table"),
+        (1024 + 60, "primary partition table"),
+        (backup + 60, "backup partition table"),
+        (backup - 16384 + 60, "backup partition table"),
+        // The second FAT: 32 reserved sectors, then 520 of the first one.
+        (esp + (32 + 520) * 512 + 40, "tables of the FAT differ"),
+        (root, "block 0 of the root"),
+        (root + 100 * 4096 + 4095, "block 100 of the root"),
+        (verity + 8, "block 0 of the hash tree"),
+        (verity + 90, "block 1 of the hash tree"),
+        (verity + 4096, "block 1 of the hash tree"),
+        (verity + 2 * 4096 + 40, "block 2 of the hash tree"),
+    ];
+    for (place, wanted) in cases {
+        let error = text(&tool(5, &["verify"], &spoilt(&made, place)).stderr);
+        assert!(error.contains(wanted), "byte {place}: {wanted}\n{error}");
+    }
+}
+
+#[test]
+fn what_is_no_image_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.raw");
+    for bytes in [vec![], vec![0; 100], vec![0; 1 << 20], vec![0xff; 1 << 20]] {
+        std::fs::write(&path, bytes).unwrap();
+        for verb in ["inspect", "verify"] {
+            let error = text(&tool(2, &[verb], &path).stderr);
+            assert!(error.contains("no GUID partition table"), "{error}");
+        }
+    }
+    tool(1, &["verify"], &folder.path().join("none.raw"));
+    tool(2, &["verify"], folder.path());
+}
+
+#[test]
+fn another_manifest_is_noticed() {
+    let made = make();
+    let partitions: Vec<_> = (made.layout.partitions.iter())
+        .map(|part| {
+            serde_json::json!({ "label": part.label, "kind": part.kind, "id": part.id, "start": part.at, "size": part.length })
+        })
+        .collect();
+    let zero = "0".repeat(64);
+    let mut manifest = serde_json::json!({
+        "schema": 1,
+        "imagebuild": "0",
+        "image": { "id": "small", "version": "1.0.0", "arch": "amd64" },
+        "fast": false,
+        "epoch": EPOCH.0,
+        "inputs": { "profile": zero, "lock": zero, "tree": zero, "packages": {} },
+        "root": { "root_hash": made.root.root_hash, "salt": "", "size": 0, "verity_size": 0, "codec": "", "inodes": 0 },
+        "boot": {
+            "kernel": RELEASE,
+            "cmdline": made.boot.cmdline,
+            "initrd_size": made.boot.initrd.len(),
+            "uki_size": made.boot.uki.len(),
+            "uki": made.boot.uki_digest,
+        },
+        "partitions": partitions,
+        "minimum_disk": 0,
+        "scripts": {},
+        "waivers": {},
+        "warnings": [],
+        "artifacts": [
+            { "path": "small_1.0.0.raw", "format": "raw", "size": made.artifact.size, "sha256": made.artifact.sha256 },
+        ],
+    });
+    let path = made.artifact.path.with_file_name("manifest.json");
+    let mut check = |code: i32, manifest: &serde_json::Value| {
+        std::fs::write(&path, manifest.to_string()).unwrap();
+        text(&tool(code, &["verify"], &made.artifact.path).stderr)
+    };
+    check(0, &manifest);
+    manifest["artifacts"][0]["sha256"] = zero.clone().into();
+    assert!(check(5, &manifest).contains("the sha256 is"));
+    manifest["artifacts"][0]["sha256"] = made.artifact.sha256.to_string().into();
+    manifest["root"]["root_hash"] = zero.into();
+    assert!(check(5, &manifest).contains("the root hash is"));
+    manifest["partitions"][0]["size"] = 1.into();
+    assert!(check(5, &manifest).contains("besides: the partitions"));
+}
