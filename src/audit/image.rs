@@ -23,6 +23,15 @@ pub struct Image {
     pub faults: Vec<String>,
 }
 
+/// The ESP of an image.
+#[derive(Debug)]
+pub struct Esp {
+    /// Every file: path and bytes.
+    pub files: Vec<(String, u64)>,
+    /// What is wrong with its tables.
+    pub faults: Vec<String>,
+}
+
 /// A UKI of an image, taken apart.
 #[derive(Debug)]
 pub struct Uki {
@@ -73,12 +82,15 @@ impl Image {
         Window::new(&self.bytes, at, length)
     }
 
-    /// Every file of the ESP: path and bytes; and what is wrong with its tables.
-    pub fn esp_files(&self) -> Result<(Vec<(String, u64)>, Vec<String>)> {
+    /// The files of the ESP.
+    pub fn esp_files(&self) -> Result<Esp> {
         let esp = self.esp()?;
         let reader = fat::Reader::new(&esp).context(|| "reading the ESP".to_owned())?;
         let files = reader.files().context(|| "reading the ESP".to_owned())?;
-        Ok((files.into_iter().map(|file| (file.path, u64::from(file.size))).collect(), reader.faults()?))
+        Ok(Esp {
+            files: files.into_iter().map(|file| (file.path, u64::from(file.size))).collect(),
+            faults: reader.faults()?,
+        })
     }
 
     /// Every UKI, sorted by path.

@@ -5,5 +5,5 @@ mod image;
 mod verify;
 
 pub use contents::{Package, listing, packages, root};
-pub use image::{Image, Slot, Uki};
+pub use image::{Esp, Image, Slot, Uki};
 pub use verify::verify;

@@ -21,7 +21,7 @@ pub fn verify(
     let image = Image::open(path)?;
     let mut faults = image.faults.clone();
     passed("partition table, both copies");
-    faults.extend(image.esp_files()?.1);
+    faults.extend(image.esp_files()?.faults);
     passed("tables of the ESP");
     let ukis = image.ukis()?;
     for uki in &ukis {

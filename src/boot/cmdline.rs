@@ -62,7 +62,7 @@ fn check(word: &str) -> Result<()> {
     if word.is_empty() || !word.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
         return bad("is empty or not printable ASCII");
     }
-    if word.matches('"').count() % 2 != 0 {
+    if !word.matches('"').count().is_multiple_of(2) {
         return bad("has a quote that does not end");
     }
     let mut quoted = false;

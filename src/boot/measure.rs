@@ -38,5 +38,5 @@ pub fn pcr11(uki: &Pe<'_>) -> Vec<Phase> {
 
 fn extend(pcr: &mut [u8; 32], data: &[u8]) {
     let measured = Sha256::digest(data);
-    *pcr = Sha256::new().chain_update(&*pcr).chain_update(measured).finalize().into();
+    *pcr = Sha256::new().chain_update(*pcr).chain_update(measured).finalize().into();
 }

@@ -29,8 +29,8 @@ pub struct Args {
 pub fn run(args: &Args, report: &Report) -> Result<()> {
     let image = Image::open(&args.image)?;
     image.faults.iter().for_each(|fault| report.warn(fault));
-    let (files, faults) = image.esp_files()?;
-    faults.iter().for_each(|fault| report.warn(fault));
+    let esp = image.esp_files()?;
+    esp.faults.iter().for_each(|fault| report.warn(fault));
     let ukis = image.ukis()?;
     let mut roots = Vec::new();
     for uki in &ukis {
@@ -40,10 +40,10 @@ pub fn run(args: &Args, report: &Report) -> Result<()> {
         roots.push((hash.to_string(), audit::packages(&root)?, listing));
     }
     if report.mode() == Mode::Json {
-        report.event(&machine(&image, &files, &ukis, &roots));
+        report.event(&machine(&image, &esp.files, &ukis, &roots));
         return Ok(());
     }
-    super::print(text(&image, &files, &ukis, &roots).as_bytes())
+    super::print(text(&image, &esp.files, &ukis, &roots).as_bytes())
 }
 
 type Root = (String, Vec<Package>, Option<String>);
@@ -60,7 +60,9 @@ fn text(image: &Image, files: &[(String, u64)], ukis: &[Uki], roots: &[Root]) ->
         let _ = writeln!(out, "  type {}", entry.kind);
         let _ = writeln!(out, "  id   {}", entry.id);
         if entry.kind == ESP_TYPE {
-            files.iter().for_each(|(path, size)| drop(writeln!(out, "  {:>9} {}", human(*size), path.escape_debug())));
+            for (path, size) in files {
+                let _ = writeln!(out, "  {:>9} {}", human(*size), path.escape_debug());
+            }
         }
     }
     for (uki, (hash, packages, listing)) in ukis.iter().zip(roots) {
@@ -82,7 +84,9 @@ fn text(image: &Image, files: &[(String, u64)], ukis: &[Uki], roots: &[Root]) ->
         }
         if let Some(listing) = listing {
             let _ = writeln!(out, "files {}", listing.lines().count());
-            listing.lines().for_each(|line| drop(writeln!(out, "  {line}")));
+            for line in listing.lines() {
+                let _ = writeln!(out, "  {line}");
+            }
         }
     }
     out

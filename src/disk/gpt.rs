@@ -181,10 +181,10 @@ pub fn read(disk: &dyn Bytes) -> Result<Found> {
                 faults.push(format!("{name} partition table: {}", error.message()));
             }
         }
-        if let (Ok(primary), Ok(backup)) = (&primary, &backup) {
-            if primary.table != backup.table {
-                faults.push("the two partition tables differ".to_owned());
-            }
+        if let (Ok(primary), Ok(backup)) = (&primary, &backup)
+            && primary.table != backup.table
+        {
+            faults.push("the two partition tables differ".to_owned());
         }
         let table =
             primary.or(backup).map_err(|error| Error::user(error.message()).context("reading the partition table"))?;

@@ -18,7 +18,7 @@ pub fn timestamp(epoch: Epoch) -> (u16, u16) {
     let seconds = u64::from(epoch.0).clamp(FIRST_DAY * 86_400, LAST_MOMENT);
     let (mut days, second) = (seconds / 86_400 - FIRST_DAY, seconds % 86_400);
     let mut year = 0u64;
-    let leap = |year: u64| year % 4 == 0 && year != 120;
+    let leap = |year: u64| year.is_multiple_of(4) && year != 120;
     while days >= 365 + u64::from(leap(year)) {
         days -= 365 + u64::from(leap(year));
         year += 1;
@@ -78,7 +78,7 @@ fn exact(name: &str) -> Option<[u8; 11]> {
     let (stem, extension) = name.rsplit_once('.').unwrap_or((name, ""));
     let fits = (1..=8).contains(&stem.len())
         && extension.len() <= 3
-        && (extension.is_empty() == !name.contains('.'))
+        && extension.is_empty() != name.contains('.')
         && stem.chars().chain(extension.chars()).all(is_short);
     fits.then(|| padded(stem, extension))
 }

@@ -87,10 +87,10 @@ fn find(tree: &Tree, folder: &RootPath) -> Result<Vec<Found>> {
                 NodeRef::Directory(_) if prefix.is_empty() && ["build", "source"].contains(&name) => {}
                 NodeRef::Directory(directory) => below(tree, directory, &format!("{path}/"), out)?,
                 NodeRef::Leaf(_, leaf) => {
-                    if let crate::tree::Kind::File(content) = &leaf.kind {
-                        if facts::is_module(name) {
-                            out.push(Found { path, content: content.clone() });
-                        }
+                    if let crate::tree::Kind::File(content) = &leaf.kind
+                        && facts::is_module(name)
+                    {
+                        out.push(Found { path, content: content.clone() });
                     }
                 }
             }
