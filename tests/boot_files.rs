@@ -348,6 +348,12 @@ fn the_bytes_are_these() {
         "loader/loader.conf",
     ];
     assert_eq!(names, expected);
+    let uki = boot.uki.read(1 << 30).unwrap();
+    let phases = boot::pcr11(&boot::uki::Pe::parse(&uki).unwrap());
+    let last = phases.last().unwrap();
+    assert_eq!(last.name, "enter-initrd:leave-initrd:sysinit:ready");
+    // systemd-measure 257 computes the same of these sections.
+    assert_eq!(hex::encode(last.value), "6417f012bffce272f30202a14fc63f23f1e6b6c61bab1891ab127a353306e3de");
     // A change of these bytes is a change of every image: say so in the changelog.
     let digests =
         BTreeMap::from([("initrd", Digest::of(&boot.initrd.read(1 << 30).unwrap())), ("uki", boot.uki_digest)]);
