@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use imagebuild::error::Kind;
-use imagebuild::profile::{LoadOptions, load, load_text};
+use imagebuild::profile::{LoadOptions, load, load_text, show};
 use proptest::prelude::*;
 
 fn told(path: &Path) -> String {
@@ -74,18 +74,33 @@ fn made_to_harm_and_still_an_answer() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(256))]
 
-    /// Whatever one character is made of a sound profile, there is an answer and no panic.
+    /// Whatever a few characters are made of a sound profile, there is an answer and no panic,
+    /// and what is still sound means the same in canonical form.
     #[test]
-    fn any_change_of_a_sound_profile_is_answered(at in 0usize..4_000, with in any::<char>()) {
-        let sound: Vec<char> = include_str!("sketch.toml").chars().collect();
-        let mut text = sound.clone();
-        let index = at % text.len();
-        text[index] = with;
+    fn any_change_of_a_sound_profile_is_answered(changes in prop::collection::vec((any::<usize>(), piece()), 1..3)) {
+        let path = Path::new("tests/sketch.toml");
+        let mut text: Vec<char> = include_str!("sketch.toml").chars().collect();
+        for (at, with) in changes {
+            let at = at % text.len();
+            text.splice(at..at + 1, with.chars());
+        }
         let text: String = text.into_iter().collect();
-        if let Err(error) = load_text(Path::new("tests/sketch.toml"), Some(text), &LoadOptions::default()) {
-            prop_assert_eq!(error.kind(), Kind::User);
+        match load_text(path, Some(text), &LoadOptions::default()) {
+            Err(error) => prop_assert_eq!(error.kind(), Kind::User),
+            Ok((profile, _)) => {
+                let again = load_text(path, Some(show(&profile, None)), &LoadOptions::default());
+                let (again, _) = again.map_err(|error| TestCaseError::fail(error.to_string()))?;
+                prop_assert_eq!(again, profile);
+            }
         }
     }
+}
+
+/// A character, or one of the pieces that mean something.
+fn piece() -> impl Strategy<Value = String> {
+    const KNOWN: [&str; 17] =
+        ["", "\n", "\"", "'", "'''", "\\", "$", "${", "$${", "${arch}", "[", "]]", "=", ".", "#", "\u{1f}", "\t"];
+    prop_oneof![prop::sample::select(&KNOWN[..]).prop_map(str::to_owned), any::<char>().prop_map(String::from)]
 }

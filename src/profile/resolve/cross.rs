@@ -1,6 +1,8 @@
 //! What one part of a profile demands of another.
 
-use super::Resolver;
+use std::collections::BTreeSet;
+
+use super::{Resolver, writable_defaults};
 use crate::path::RootPath;
 use crate::profile::mistake::similar;
 use crate::profile::place::At;
@@ -40,11 +42,18 @@ fn image_of(resolver: &mut Resolver, container: &At<FreeData>, preloads: &[&str]
 
 /// Programs and static pods never lie where something on /var can take their place.
 fn sealed(resolver: &mut Resolver, raw: &raw::Profile) {
-    let mut writable: Vec<RootPath> =
-        raw.writable.iter().flat_map(|map| map.value.keys()).map(|path| path.value.0.clone()).collect();
-    writable.extend(
-        ["/var", "/run", "/tmp", "/etc/kubernetes", "/etc/cni"].iter().filter_map(|path| RootPath::new(path).ok()),
-    );
+    let mut writable: BTreeSet<RootPath> = writable_defaults().into_keys().collect();
+    writable.extend(["/var", "/run", "/tmp"].iter().filter_map(|path| RootPath::new(path).ok()));
+    for (path, kind) in raw.writable.iter().flat_map(|map| &map.value) {
+        match kind.value {
+            raw::Writable::Sealed => {
+                writable.remove(&path.value.0);
+            }
+            raw::Writable::Persistent | raw::Writable::Volatile => {
+                writable.insert(path.value.0.clone());
+            }
+        }
+    }
     let over = |path: &RootPath| writable.iter().find(|over| path.starts_with(over)).cloned();
 
     let components = [raw.containerd.as_ref(), raw.kubelet.as_ref()];
@@ -78,8 +87,9 @@ fn sealed(resolver: &mut Resolver, raw: &raw::Profile) {
     for file in list(&raw.file) {
         let Some(path) = &file.value.path else { continue };
         let manifests = RootPath::new("/etc/kubernetes/manifests");
-        if manifests.is_ok_and(|manifests| path.value.0.starts_with(&manifests)) {
-            let message = format!("a static pod at `{}` could be replaced, since the path is writable", path.value.0);
+        let pod = manifests.is_ok_and(|manifests| path.value.0.starts_with(&manifests));
+        if let Some(over) = over(&path.value.0).filter(|_| pod) {
+            let message = format!("a static pod at `{}` could be replaced, since `{over}` is writable", path.value.0);
             resolver.wrong(path.place, message, "a `[[pod]]`, which lies in the sealed root");
         }
     }
