@@ -436,3 +436,160 @@ fn the_second_mirror_helps_out() {
     job.urls.insert(0, format!("{}/missing", server.url));
     one(&hasty(), &run.context(false).store, &|_| {}, &job).unwrap();
 }
+
+/// apt itself, on the same archive in an empty root, chooses the same packages and accepts the same signature.
+#[test]
+fn apt_chooses_the_same() {
+    let mut archive = Archive { key: Key::with_subkey(3), ..Archive::default() };
+    for line in [
+        "app 1; Depends: libc (>= 2), shell | dash, mta, awk; Recommends: doc; Conflicts: rival",
+        "libc 2.41-1; Depends: base-gcc",
+        "libc 2.41-1+b1; Depends: base-gcc",
+        "base-gcc 14",
+        "dash 1; Depends: libc",
+        "postfix 3; Provides: mta; Conflicts: mta; Depends: libc",
+        "mawk 1; Provides: awk; Pre-Depends: libc",
+        "doc 1",
+        "rival 1",
+        "daemon 2:1.0~rc1; Depends: lib1t (>= 1), app:any | nothing",
+        "lib1t 1.5; Breaks: lib1 (<< 2); Replaces: lib1; Provides: lib1 (= 1.5)",
+        "lib1 1",
+        "user 1; Depends: lib1 (>= 1.2)",
+    ] {
+        let mut parts = line.split("; ");
+        let (name, version) = parts.next().unwrap().split_once(' ').unwrap();
+        let mut deb = Deb::new(name, version).field("Priority", "optional");
+        for (field, value) in parts.map(|part| part.split_once(": ").unwrap()) {
+            deb = deb.field(field, value);
+        }
+        archive.add("one", &mut deb);
+    }
+    archive.suites.entry("one-updates".to_owned()).or_default();
+    archive.publish(&["amd64"]);
+
+    let root = tempfile::tempdir().unwrap();
+    let path = |name: &str| root.path().join(name).display().to_string();
+    for folder in ["state/lists/partial", "cache/archives/partial", "parts"] {
+        std::fs::create_dir_all(path(folder)).unwrap();
+    }
+    std::fs::write(path("status"), "").unwrap();
+    let line = format!("deb [arch=amd64 signed-by={}] {} one main\n", archive.keyring().display(), archive.url());
+    std::fs::write(path("sources.list"), line).unwrap();
+    let config = format!(
+        "Dir::State \"{}\"; Dir::State::status \"{}\"; Dir::Cache \"{}\"; Dir::Etc::sourcelist \"{}\"; \
+         Dir::Etc::sourceparts \"-\"; Dir::Etc::parts \"{}\"; Dir::Etc::preferences \"-\"; \
+         Dir::Etc::preferencesparts \"-\"; APT::Architecture \"amd64\"; APT::Architectures \"amd64\"; \
+         APT::Install-Recommends \"false\"; APT::Sandbox::User \"\";",
+        path("state"),
+        path("status"),
+        path("cache"),
+        path("sources.list"),
+        path("parts"),
+    );
+    std::fs::write(path("apt.conf"), config).unwrap();
+    let apt = |arguments: &[&str]| {
+        let mut command = std::process::Command::new("apt-get");
+        let output = command.env("APT_CONFIG", path("apt.conf")).env("LC_ALL", "C").args(arguments).output();
+        let output = output.expect("apt-get must be there: install the package apt");
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{arguments:?}: {error}");
+        assert!(!error.contains("NO_PUBKEY"), "{error}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    apt(&["update"]);
+    for packages in [&["app"][..], &["daemon", "user"], &["postfix", "mawk"], &["libc", "dash", "doc"]] {
+        let simulated = apt(&[&["--simulate", "install"], packages].concat());
+        let mut theirs: Vec<String> = simulated
+            .lines()
+            .filter_map(|line| line.strip_prefix("Inst ")?.split_once(" ("))
+            .map(|(name, rest)| format!("{name} {}", rest.split(' ').next().unwrap()))
+            .collect();
+        theirs.sort();
+        let run = Run::new();
+        let profile = asking(&archive, &archive.url(), packages);
+        let lock = resolve(&profile, None, &Update::Nothing, &run.context(false)).unwrap();
+        assert_eq!(versions(&lock), theirs, "{packages:?}");
+        assert!(!theirs.is_empty());
+    }
+}
+
+/// The verbs on a lock, as a user types them.
+#[test]
+fn lock_update_vendor_and_store() {
+    let mut archive = small();
+    let folder = tempfile::tempdir().unwrap();
+    let profile = folder.path().join("node.toml");
+    let text = |packages: &str| {
+        format!(
+            "schema = 1\nimage = {{ id = \"t\", version = \"1\", arch = \"amd64\" }}\n\
+             [source.test.apt]\nsuites = [\"one\", \"one-updates\"]\nkeyring = {:?}\n\
+             [kernel]\napt = \"base\"\n[userland]\npackages = [{packages}]\n[containerd]\napt = \"tool\"\n\
+             [kubelet]\napt = \"tool\"\n[cluster]\nstandalone = {{}}\n[[output]]\nformat.raw = {{}}\n",
+            archive.keyring()
+        )
+    };
+    let (both, one) = (text("\"lib\", \"tool\""), text("\"lib\""));
+    std::fs::write(&profile, &both).unwrap();
+    let mirror = format!("test={}", archive.url());
+    let run = |code: i32, store: &str, arguments: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_imagebuild"));
+        command.current_dir(folder.path()).env("IMAGEBUILD_STORE", folder.path().join(store));
+        let output = command.args(["--mirror", &mirror]).args(arguments).output().unwrap();
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {error}");
+        (String::from_utf8(output.stdout).unwrap(), error)
+    };
+    let (_, error) = run(3, "store", &["lock", "node.toml", "--check"]);
+    assert!(error.contains("run `imagebuild lock node.toml`"), "{error}");
+    run(0, "store", &["lock", "node.toml"]);
+    run(0, "store", &["lock", "node.toml", "--check"]);
+    let first = std::fs::read_to_string(folder.path().join("node.lock")).unwrap();
+    run(0, "store", &["lock", "node.toml"]);
+    assert_eq!(std::fs::read_to_string(folder.path().join("node.lock")).unwrap(), first);
+
+    archive.add("one", &mut Deb::new("lib", "1.9"));
+    archive.add("one", &mut Deb::new("base", "1.9").field("Depends", "lib"));
+    archive.publish(&["amd64"]);
+    assert_eq!(run(0, "store", &["update", "node.toml", "lib"]).0, "amd64 lib 1.1 -> 1.9\n");
+    run(2, "store", &["update", "node.toml", "nothing"]);
+    assert_eq!(run(0, "store", &["update", "node.toml"]).0, "amd64 base 1.0 -> 1.9\n");
+
+    // A folder with all inputs is a store, and nothing else is needed.
+    run(0, "store", &["vendor", "node.toml", "-o", "vendored"]);
+    run(0, "vendored", &["--offline", "vendor", "node.toml", "-o", "again"]);
+    assert_eq!(std::fs::read_dir(folder.path().join("vendored/blobs")).unwrap().count(), 3);
+    run(0, "vendored", &["store", "gc"]);
+    assert_eq!(std::fs::read_dir(folder.path().join("again/blobs")).unwrap().count(), 3);
+    run(0, "vendored", &["store", "verify"]);
+
+    // What the lock no longer names goes, and only that.
+    let path = run(0, "store", &["store", "path"]).0;
+    assert_eq!(path.trim_end(), folder.path().join("store").display().to_string());
+    let count = || {
+        let folders = std::fs::read_dir(folder.path().join("store/blobs")).unwrap();
+        folders.map(|folder| std::fs::read_dir(folder.unwrap().path()).unwrap().count()).sum::<usize>()
+    };
+    let before = count();
+    run(0, "store", &["store", "gc", "--dry-run"]);
+    assert_eq!(count(), before);
+    run(0, "store", &["store", "gc"]);
+    assert_eq!(count(), 3);
+    run(0, "store", &["--offline", "vendor", "node.toml", "-o", "again"]);
+
+    std::fs::write(&profile, &one).unwrap();
+    run(0, "store", &["lock", "node.toml", "--check"]);
+    std::fs::write(&profile, one.replace("\"lib\"", "\"lib\", \"base\", \"nowhere\"")).unwrap();
+    let (_, error) = run(3, "store", &["lock", "node.toml", "--check"]);
+    assert!(error.contains("package `nowhere` of source `test` is asked for and not in it"), "{error}");
+    let (_, error) = run(2, "store", &["lock", "node.toml"]);
+    assert!(error.contains("has no package `nowhere`"), "{error}");
+
+    // A broken input is found, removed on demand, and had again.
+    let blob = std::fs::read_dir(folder.path().join("store/blobs")).unwrap().next().unwrap().unwrap().path();
+    let blob = std::fs::read_dir(blob).unwrap().next().unwrap().unwrap().path();
+    std::fs::remove_file(&blob).unwrap();
+    std::fs::write(&blob, "garbage").unwrap();
+    run(5, "store", &["store", "verify"]);
+    run(5, "store", &["store", "verify", "--remove"]);
+    run(0, "store", &["store", "verify"]);
+}

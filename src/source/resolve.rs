@@ -137,7 +137,9 @@ impl<'a> Resolver<'a> {
         };
         let (section, used) = self.image(arch)?;
         let without = &self.profile.userland.without;
-        lock.without.retain(|key, _| without.contains_key(key));
+        // What another architecture needs left out is not known here: it stays while the profile says so.
+        let others = lock.image.keys().any(|other| *other != arch);
+        lock.without.retain(|key, _| others && without.contains_key(key));
         lock.without.extend(without.iter().filter(|(key, _)| used.contains(*key)).map(|(k, v)| (k.clone(), v.clone())));
         lock.image.insert(arch, section);
         if self.wants.go.is_empty() {
@@ -164,7 +166,7 @@ impl<'a> Resolver<'a> {
             .collect();
         let without = &self.profile.userland.without;
         let chosen = solve::solve(&universe, &Ask { packages: &self.wants.packages, without, keep: &keep })?;
-        self.judge_without(&universe, &chosen)?;
+        self.judge_without(&universe, &chosen);
         let mut packages = Vec::new();
         for id in &chosen.packages {
             let stanza = universe.stanza(*id);
@@ -216,27 +218,23 @@ impl<'a> Resolver<'a> {
         Ok(())
     }
 
-    /// A name to leave out that exists nowhere is a mistake; one that nothing asked for is worth a word.
-    fn judge_without(&self, universe: &Universe, chosen: &Chosen) -> Result<()> {
+    /// What `without` names and nothing asked for is worth a word: a slip of the pen, or a template's entry that
+    /// this image does not need.
+    fn judge_without(&self, universe: &Universe, chosen: &Chosen) {
+        let known = |name: &str| !universe.named(name).is_empty() || universe.providers(name).next().is_some();
         let mut idle = Vec::new();
         for key in self.profile.userland.without.keys().filter(|key| !chosen.used.contains(*key)) {
             let (name, dependant) = left_out(key);
-            for name in [Some(name), dependant].into_iter().flatten() {
-                if universe.named(name).is_empty() && universe.providers(name).next().is_none() {
-                    let error = Error::user(format!("`without` names a package `{name}` that no source has"));
-                    return Err(match universe.nearest(name) {
-                        Some(near) => error.hint(format!("did you mean `{near}`?")),
-                        None => error.hint("remove it"),
-                    });
-                }
-            }
-            idle.push(format!("`{key}`"));
+            let unknown = [Some(name), dependant].into_iter().flatten().find(|name| !known(name));
+            idle.push(match unknown.and_then(|name| universe.nearest(name)) {
+                Some(near) => format!("`{key}` (did you mean `{near}`?)"),
+                None => format!("`{key}`"),
+            });
         }
         if !idle.is_empty() {
             let idle = idle.join(", ");
             self.cx.report.warn(format!("nothing in the image asks for what `without` leaves out: {idle}"));
         }
-        Ok(())
     }
 
     fn preload(

@@ -100,3 +100,6 @@ pub fn unknown(universe: &Universe, package: &Package) -> Error {
         None => error,
     }
 }
+
+#[cfg(test)]
+mod tests;
