@@ -387,7 +387,7 @@ fn what_breaks_off_goes_on_from_there() {
         let run = Run::new();
         let store = run.context(false).store;
         let counted = std::sync::atomic::AtomicU64::new(0);
-        let count = |bytes| drop(counted.fetch_add(bytes, std::sync::atomic::Ordering::Relaxed));
+        let count = |bytes| _ = counted.fetch_add(bytes, std::sync::atomic::Ordering::Relaxed);
         let blob = one(&hasty(), &store, &count, &job(&server, &bytes));
         let blob = blob.unwrap_or_else(|lost| panic!("{faults:?}: {}", lost.error));
         assert_eq!(std::fs::read(blob.path()).unwrap(), bytes, "{faults:?}");
@@ -440,7 +440,8 @@ fn the_second_mirror_helps_out() {
 /// apt itself, on the same archive in an empty root, chooses the same packages and accepts the same signature.
 #[test]
 fn apt_chooses_the_same() {
-    let mut archive = Archive { key: Key::with_subkey(3), ..Archive::default() };
+    let mut archive = Archive::default();
+    archive.key = Key::with_subkey(3);
     for line in [
         "app 1; Depends: libc (>= 2), shell | dash, mta, awk; Recommends: doc; Conflicts: rival",
         "libc 2.41-1; Depends: base-gcc",

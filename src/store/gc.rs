@@ -179,7 +179,7 @@ mod tests {
         let blob = store.insert_new(10, &b"right"[..]).unwrap();
         store.insert_new(10, &b"other"[..]).unwrap();
         let read = std::sync::atomic::AtomicU64::new(0);
-        let count = |bytes| drop(read.fetch_add(bytes, Ordering::Relaxed));
+        let count = |bytes| _ = read.fetch_add(bytes, Ordering::Relaxed);
         assert!(store.verify(2, &count).unwrap().is_empty());
         assert_eq!((read.into_inner(), store.size().unwrap()), (10, 10));
         std::fs::remove_file(blob.path()).unwrap();
