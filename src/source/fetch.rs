@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::apt::archive;
 use super::apt::mirror::address;
@@ -14,7 +15,7 @@ use crate::digest::Digest;
 use crate::error::{Context as _, Error, Kind, Result};
 use crate::lock::{Location, Lock, Section};
 use crate::profile::{Apt, Profile, Source};
-use crate::store::Blob;
+use crate::store::{Blob, Hold};
 
 /// Downloads at once; more would only divide the same line.
 const MAX_THREADS: usize = 8;
@@ -26,6 +27,8 @@ pub struct Fetched {
     pub packages: BTreeMap<String, Blob>,
     /// Other inputs, by the lock's name, those of toolchains included.
     pub inputs: BTreeMap<String, Blob>,
+    /// While it lives, nothing is collected from the store.
+    hold: Option<Arc<Hold>>,
 }
 
 impl Fetched {
@@ -41,12 +44,19 @@ impl Fetched {
 }
 
 /// Has every input of `lock` that a build of `arch` on `host` takes; reads no release file.
+///
+/// The lock beside the profile is noted in the store as one in use.
 pub fn fetch(lock: &Lock, profile: &Profile, arch: Arch, host: Option<Arch>, cx: &Context<'_>) -> Result<Fetched> {
+    let hold = Some(Arc::new(cx.store.share()?));
+    let path = Lock::path_for(&profile.path);
+    if path.is_file() {
+        cx.store.register(&path)?;
+    }
     let mut sections = vec![lock.section(arch)?];
     sections.extend(host.and_then(|host| lock.toolchain.get(&host)));
     let wanted: Vec<Wanted<'_>> = sections.into_iter().flat_map(wanted).collect();
     let blobs = have(&wanted, profile, cx)?;
-    let mut fetched = Fetched::default();
+    let mut fetched = Fetched { hold, ..Fetched::default() };
     for (one, blob) in wanted.iter().zip(blobs) {
         match one.package {
             true => fetched.packages.insert(one.name.to_owned(), blob),
