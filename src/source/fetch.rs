@@ -28,7 +28,7 @@ pub struct Fetched {
     /// Other inputs, by the lock's name, those of toolchains included.
     pub inputs: BTreeMap<String, Blob>,
     /// While it lives, nothing is collected from the store.
-    hold: Option<Arc<Hold>>,
+    _hold: Option<Arc<Hold>>,
 }
 
 impl Fetched {
@@ -56,7 +56,7 @@ pub fn fetch(lock: &Lock, profile: &Profile, arch: Arch, host: Option<Arch>, cx:
     sections.extend(host.and_then(|host| lock.toolchain.get(&host)));
     let wanted: Vec<Wanted<'_>> = sections.into_iter().flat_map(wanted).collect();
     let blobs = have(&wanted, profile, cx)?;
-    let mut fetched = Fetched { hold, ..Fetched::default() };
+    let mut fetched = Fetched { _hold: hold, ..Fetched::default() };
     for (one, blob) in wanted.iter().zip(blobs) {
         match one.package {
             true => fetched.packages.insert(one.name.to_owned(), blob),

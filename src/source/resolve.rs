@@ -101,16 +101,14 @@ impl<'a> Resolver<'a> {
             })
             .chain(self.wants.go.iter().flat_map(|(component, (source, _))| [component.as_str(), source.name.as_str()]))
             .collect();
-        for name in names.iter().filter(|name| !known.contains(name.as_str())) {
-            let error = Error::user(format!("the lock has no package `{name}`"));
-            let near =
-                known.iter().max_by(|a, b| strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name)));
-            return Err(match near.filter(|near| strsim::jaro_winkler(near, name) > 0.8) {
-                Some(near) => error.hint(format!("did you mean `{near}`?")),
-                None => error,
-            });
-        }
-        Ok(())
+        let Some(name) = names.iter().find(|name| !known.contains(name.as_str())) else { return Ok(()) };
+        let error = Error::user(format!("the lock has no package `{name}`"));
+        let alike = |other: &str| strsim::jaro_winkler(other, name);
+        let near = known.into_iter().max_by(|a, b| alike(a).total_cmp(&alike(b)));
+        Err(match near.filter(|near| alike(near) > 0.8) {
+            Some(near) => error.hint(format!("did you mean `{near}`?")),
+            None => error,
+        })
     }
 
     fn lock(self, host: Option<Arch>) -> Result<Lock> {

@@ -144,7 +144,6 @@ impl Store {
 mod tests {
     use super::*;
     use crate::store::Key;
-    use std::io::Write;
 
     #[test]
     fn what_is_kept_and_what_is_not() {

@@ -77,7 +77,7 @@ mod tests {
         std::fs::write(&lock, "x").unwrap();
         store.register(&lock).unwrap();
         store.register(&lock).unwrap();
-        assert_eq!(store.roots().unwrap(), [lock.clone()]);
+        assert_eq!(store.roots().unwrap(), std::slice::from_ref(&lock));
         std::fs::remove_file(&lock).unwrap();
         assert!(store.roots().unwrap().is_empty());
         assert!(listing(&store.path().join("roots")).unwrap().is_empty());
