@@ -14,7 +14,7 @@ pub mod uki;
 pub use cmdline::build as command_line;
 pub use loader::{loader_path, uki_path};
 pub use measure::{Phase, pcr11};
-pub use modules::wanted;
+pub use modules::{REQUIRED, wanted};
 pub use parts::Parts;
 
 use std::collections::BTreeMap;

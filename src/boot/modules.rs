@@ -5,7 +5,7 @@ use crate::error::Result;
 use crate::system::depmod::{Module, Modules};
 
 /// Without these there is no root.
-const REQUIRED: [&str; 2] = ["dm_verity", "squashfs"];
+pub const REQUIRED: [&str; 2] = ["dm_verity", "squashfs"];
 
 /// What is taken where the kernel has it as a module; built in or missing is as well.
 ///
