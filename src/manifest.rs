@@ -183,9 +183,7 @@ impl Manifest {
             fast,
             epoch: lock.epoch,
             inputs: Inputs {
-                profile: Digest::of(
-                    format!("{:?}", Profile { path: Default::default(), ..(*profile).clone() }).as_bytes(),
-                ),
+                profile: Digest::of(crate::profile::show(profile, None).as_bytes()),
                 lock: Digest::of(&serde_json::to_vec(section).map_err(bug)?),
                 tree: assembled.tree.identity()?,
                 packages: packages.collect(),

@@ -112,7 +112,11 @@ fn packages() -> Vec<Deb> {
             .file("/usr/lib/systemd/boot/efi/systemd-bootx64.efi", 0o644, binaries::stub()),
         Deb::new("linux-image-test", "1")
             .file(&format!("/boot/vmlinuz-{RELEASE}"), 0o644, vec![0x4d; 100_000])
-            .file(&format!("/{modules}/kernel/drivers/thing.ko"), 0o644, binaries::module(&["thing"], &[], &["license=GPL"]))
+            .file(
+                &format!("/{modules}/kernel/drivers/thing.ko"),
+                0o644,
+                binaries::module(&["thing"], &[], &["license=GPL"]),
+            )
             .file(&format!("/{modules}/modules.order"), 0o644, "kernel/drivers/thing.ko\n")
             .file(&format!("/{modules}/modules.builtin"), 0o644, builtin)
             .file(&format!("/{modules}/modules.builtin.modinfo"), 0o644, ""),

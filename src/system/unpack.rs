@@ -19,8 +19,7 @@ use crate::tree::{Kind, Leaf, Meta, Node, NodeRef, Tree};
 /// Lays every package, then every program, into `tree`.
 pub fn unpack(tree: &mut Tree, inputs: &Inputs<'_>, _: &Account) -> Result<()> {
     let accounts = Accounts::of(tree)?;
-    let mut state =
-        Unpack { accounts, mtime: inputs.epoch.0, exclude: Exclude::new(&inputs.profile.userland.exclude)? };
+    let mut state = Unpack { accounts, mtime: inputs.epoch.0, exclude: Exclude::new(&excluded(inputs))? };
     let by_name: BTreeMap<&str, &Package> = inputs.packages.iter().map(|package| (&*package.name, package)).collect();
     // Links that stand for folders come first: which package ships `/lib -> usr/lib` must not decide
     // where an earlier one's `/lib/x` goes.
@@ -36,6 +35,12 @@ pub fn unpack(tree: &mut Tree, inputs: &Inputs<'_>, _: &Account) -> Result<()> {
         state.lay(tree, name, members.iter(), &by_name).context(|| format!("unpacking the program `{name}`"))?;
     }
     state.exclude.all_used()
+}
+
+/// What the profile leaves out, modules of the kernel included.
+fn excluded(inputs: &Inputs<'_>) -> Vec<String> {
+    let modules = inputs.profile.kernel.exclude.iter().map(|glob| format!("/usr/lib/modules/*/kernel/{glob}"));
+    inputs.profile.userland.exclude.iter().cloned().chain(modules).collect()
 }
 
 fn is_top_link(member: &Member) -> bool {
