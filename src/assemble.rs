@@ -15,7 +15,7 @@ use crate::report::Stage;
 use crate::source::apt::deb;
 use crate::source::{Context, Fetched, Member, Package, archive, fetch, go};
 use crate::store::Blob;
-use crate::system::depmod::{Modules, depmod};
+use crate::system::depmod::depmod;
 use crate::system::{self, Image, Inputs, Tally};
 use crate::tree::{Content, Meta, Tree};
 
@@ -25,8 +25,8 @@ pub struct Assembled {
     pub tree: Tree,
     /// How every maintainer script was accounted for.
     pub tally: Tally,
-    /// The graph of the kernel's modules.
-    pub modules: Modules,
+    /// Kernel, modules and loader, found in the tree.
+    pub parts: Parts,
 }
 
 /// Makes the tree of `profile` out of what was fetched.
@@ -59,8 +59,12 @@ pub fn assemble(profile: &Profile, lock: &Lock, fetched: &Fetched, walls: bool, 
     let release = Parts::release(&tree)?;
     let modules = depmod(&mut tree, &release, lock.epoch, Some(&cx.store), cx.jobs)?;
     stage.at("checking");
+    node::checks::run(&tree, &inputs)?;
+    let parts = Parts::find(&tree, profile.image.arch, modules)?;
+    // The kernel that runs is the UKI's; another copy in the root would only take room.
+    tree.remove(&RootPath::new(format!("/boot/vmlinuz-{release}"))?);
     stage.done(tree.content_bytes(), false);
-    Ok(Assembled { tree, tally, modules })
+    Ok(Assembled { tree, tally, parts })
 }
 
 /// What systemd-repart makes at first boot.

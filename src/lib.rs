@@ -143,7 +143,6 @@ fn boot(
     cx: &Context,
 ) -> Result<boot::Boot> {
     let stage = cx.report.stage("boot", None);
-    let parts = boot::Parts::find(&assembled.tree, profile.image.arch, assembled.modules.clone())?;
     let target = boot::Target {
         image: &profile.image,
         words: &profile.kernel.cmdline,
@@ -151,7 +150,7 @@ fn boot(
         init: init::binary(profile.image.arch),
         epoch: lock.epoch,
     };
-    let boot = boot::assemble(&parts, &target, &cx.store)?;
+    let boot = boot::assemble(&assembled.parts, &target, &cx.store)?;
     stage.done(boot.uki.len(), false);
     Ok(boot)
 }

@@ -57,7 +57,7 @@ fn refuses(name: &str, at: impl FnOnce(&node::Image) -> u64) {
 
 #[test]
 fn a_spoilt_superblock_is_refused() {
-    refuses("bad-superblock", |image| start(image, "hello-pod_1.0.0") + 8);
+    refuses("bad-superblock", |image| start(image, "hello-pod_1") + 8);
 }
 
 #[test]
@@ -69,7 +69,94 @@ fn a_spoilt_hash_tree_is_refused() {
 #[test]
 fn a_spoilt_kubelet_is_refused() {
     refuses("bad-kubelet", |image| {
-        let root = start(image, "hello-pod_1.0.0");
+        let root = start(image, "hello-pod_1");
         root + node::block_of(&image.raw, root, "/usr/bin/kubelet")
     });
+}
+
+#[test]
+fn a_copy_of_the_disk_is_never_taken() {
+    // A tenant's disk with the very same partitions, attached first, its root spoilt: had it been taken,
+    // verity would refuse it.
+    let image = hello_pod();
+    let decoy = image.copy("decoy");
+    flip(&decoy, start(&image, "hello-pod_1") + 8);
+    let decoy_text = decoy.to_str().unwrap();
+    let booted = boot("decoy", &image.raw, HELLO, TIMEOUT, &["--disk-size", "4G", "--extra-disk", decoy_text]);
+    booted.ended(0).saw(HELLO);
+    std::fs::remove_file(decoy).unwrap();
+}
+
+#[test]
+fn a_disk_that_is_too_small_is_refused_and_says_so() {
+    let image = hello_pod();
+    let small = ["boot".as_ref(), image.raw.as_os_str(), "--disk-size".as_ref(), "1200M".as_ref()];
+    run(2, small);
+    // Without a manifest beside it nobody knows; the node itself must tell, and start again.
+    let alone = image.copy("alone");
+    let booted = boot("small", &alone, HELLO, TIMEOUT, &["--disk-size", "1200M"]);
+    booted.ended(5).saw_no(HELLO).saw("imagebuild: /var");
+    std::fs::remove_file(alone).unwrap();
+}
+
+/// A pod that looks at the node from inside and tells what it sees.
+const PROBE: &str = r#"
+[["+pod"]]
+name = "probe"
+manifest.apiVersion = "v1"
+manifest.kind = "Pod"
+manifest.metadata = { name = "probe", namespace = "default" }
+[pod.manifest.spec]
+hostNetwork = true
+volumes = [
+  { name = "console", hostPath = { path = "/dev/console", type = "CharDevice" } },
+  { name = "host", hostPath = { path = "/", type = "Directory" } },
+]
+[[pod.manifest.spec.containers]]
+name = "probe"
+image = "localhost/busybox:1"
+imagePullPolicy = "Never"
+securityContext = { privileged = true }
+volumeMounts = [{ name = "console", mountPath = "/console" }, { name = "host", mountPath = "/host", mountPropagation = "HostToContainer" }]
+args = ["sh", "-c", """
+say() { printf '\\r\\nprobe-%s %s\\r\\n' "$1" "$2" > /console; }
+tries() { if "$@" 2>/dev/null; then echo yes; else echo no; fi; }
+say machine "$(busybox cat /host/etc/machine-id)"
+say opt "$(tries busybox cp /bin/busybox /host/opt/cni/bin/plugin)"
+say runs "$(tries /host/opt/cni/bin/plugin true)"
+say conf "$(tries busybox touch /host/etc/cni/net.d/10-test.conf)"
+say volumes "$(tries busybox mkdir -p /host/var/lib/kubelet/volumeplugins/x)"
+say usr "$(tries busybox touch /host/usr/bin/new)"
+say etc "$(tries busybox touch /host/etc/new)"
+say packages "$(busybox grep -c '^Package:' /host/var/lib/dpkg/status)"
+say done '' ; busybox sleep 100000
+"""]
+"#;
+
+/// The value of a line of the probe.
+fn told<'a>(booted: &'a node::Boot, what: &str) -> &'a str {
+    let prefix = format!("probe-{what} ");
+    booted.saw(&prefix);
+    booted.console.lines().find_map(|line| line.trim().strip_prefix(&prefix)).unwrap_or_default().trim()
+}
+
+#[test]
+fn what_may_be_written_can_be_and_no_two_nodes_share_an_id() {
+    let image = build("probe", &format!("{}\n{PROBE}", hello_pod_text().replace("\"hello-pod\"", "\"probe\"")));
+    let ids = ["11111111-2222-4333-8444-555555555555", "99999999-2222-4333-8444-555555555555"].map(|uuid| {
+        let more = ["--disk-size", "4G", "--uuid", uuid];
+        let booted = boot(&format!("probe-{}", &uuid[..4]), &image.raw, "probe-done", TIMEOUT, &more);
+        booted.ended(0);
+        for (what, expected) in
+            [("opt", "yes"), ("runs", "yes"), ("conf", "yes"), ("volumes", "yes"), ("usr", "no"), ("etc", "no")]
+        {
+            assert_eq!(told(&booted, what), expected, "{what}");
+        }
+        let packages = image.manifest()["inputs"]["packages"].as_object().unwrap().len();
+        assert_eq!(told(&booted, "packages"), packages.to_string());
+        let id = told(&booted, "machine").to_owned();
+        assert!(id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit()), "{id}");
+        id
+    });
+    assert_ne!(ids[0], ids[1]);
 }

@@ -242,7 +242,7 @@ const BROKEN: &[(&str, &str, &str, &str)] = &[
         "pod-images",
         "would be pulled",
         HELLO,
-        "[[\"+pod\"]]\nname = \"two\"\nmanifest = { apiVersion = \"v1\", kind = \"Pod\", metadata = { name = \"two\" }, spec = { containers = [{ name = \"c\", image = \"localhost/busybox:1\", imagePullPolicy = \"Always\" }] } }\n", kind = \"Pod\", metadata = { name = \"two\" }, spec = { containers = [{ name = \"c\", image = \"localhost/busybox\" }] } }\n",
+        "[[\"+pod\"]]\nname = \"two\"\nmanifest = { apiVersion = \"v1\", kind = \"Pod\", metadata = { name = \"two\" }, spec = { containers = [{ name = \"c\", image = \"localhost/busybox:1\", imagePullPolicy = \"Always\" }] } }\n",
     ),
     ("runtime-socket", "/run/other.sock", HELLO, "[containerd.config.grpc]\naddress = \"/run/other.sock\"\n"),
     (

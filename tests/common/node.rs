@@ -126,6 +126,13 @@ impl Boot {
     }
 }
 
+/// Where the first stored block of a file of the root lies, from the start of the root's partition at `root`.
+pub fn block_of(raw: &Path, root: u64, path: &str) -> u64 {
+    let image = imagebuild::squashfs::Image::part(fs::File::open(raw).unwrap(), root, None).unwrap();
+    let node = image.find(&path.parse().unwrap()).unwrap().expect("the file is in the root");
+    image.stored(&node).unwrap().first().expect("a file with bytes").start
+}
+
 /// One machine at a time: software emulation uses every processor that there is.
 fn machine() -> MutexGuard<'static, ()> {
     static MACHINE: Mutex<()> = Mutex::new(());
@@ -138,7 +145,8 @@ pub fn boot(name: &str, image: &Path, until: &str, timeout: u32, more: &[&str]) 
     let log = scratch().join(format!("{name}.console"));
     let mut command = tool();
     command.arg("--quiet").arg("boot").arg(image).args(["--accel", "tcg", "--until", until]);
-    command.args(["--timeout", &timeout.to_string()]).arg("--log").arg(&log).args(more);
+    // One processor: with more, QEMU 7.2 under emulation was seen to upset the kernel's clock.
+    command.args(["--cpus", "1", "--timeout", &timeout.to_string()]).arg("--log").arg(&log).args(more);
     let output = command.output().expect("the tool starts");
     Boot {
         code: output.status.code().unwrap_or(-1),
