@@ -232,4 +232,13 @@ mod tests {
         let nodes: Vec<&[u8]> = std::iter::once(ACPI).chain(hops.iter().map(Vec::as_slice)).collect();
         assert_eq!(BootPath::parse(&option(&nodes)), None);
     }
+
+    proptest::proptest! {
+        #[test]
+        fn survives_any_option_and_any_link(option: Vec<u8>, link: String) {
+            let path = BootPath::parse(&option).or_else(|| BootPath::parse(&self::option(&[ACPI, &pci(4, 0)])));
+            let place = Place { link: link.as_bytes(), root: Some(0), namespace: Some(1), port: Some(1) };
+            assert!(!path.is_some_and(|path| path.fits(&place)));
+        }
+    }
 }

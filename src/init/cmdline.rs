@@ -109,4 +109,14 @@ mod tests {
             assert!(parse(line.clone()).is_err(), "{line}");
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn what_follows_never_changes_the_root(rest in "[ -~\\t\\n]{0,80}") {
+            let hash = parse(format!("roothash={HASH}")).unwrap();
+            if let Ok(found) = parse(format!("roothash={HASH} {rest}")) {
+                assert_eq!(found, hash);
+            }
+        }
+    }
 }

@@ -78,7 +78,7 @@ mod tests {
         assert!(pipe.success());
 
         let top = folder(dir.path());
-        let mut copy = |name: &CStr, target: &str, most| copy(&top, name, &c(&at(target)), 0o400, most);
+        let copy = |name: &CStr, target: &str, most| copy(&top, name, &c(&at(target)), 0o400, most);
         assert_eq!(copy(c"a", "b", 10_000), Ok(10_000));
         assert_eq!(std::fs::read(at("b")).unwrap(), vec![7; 10_000]);
         assert_eq!(std::fs::metadata(at("b")).unwrap().permissions().mode() & 0o7777, 0o400);

@@ -246,4 +246,14 @@ mod tests {
         let mut buffer = [0; COMMAND];
         assert!(event(11, &[0; COMMAND], &mut buffer).is_none());
     }
+
+    proptest::proptest! {
+        #[test]
+        fn survives_any_answer(mut answer in proptest::collection::vec(proptest::num::u8::ANY, 0..200), good: bool) {
+            if let (true, Some(code)) = (good, answer.get_mut(6..10)) {
+                code.fill(0);
+            }
+            let _ = run(vec![answer]);
+        }
+    }
 }

@@ -288,4 +288,18 @@ mod tests {
         assert!(Superblock::parse(&raw(16, b""), 64 << 10, 8191).is_err());
         assert!(Superblock::parse(&[0; 512], u64::MAX, u64::MAX).is_err());
     }
+    proptest::proptest! {
+        #[test]
+        fn survives_any_superblock(at in 0usize..512, value: u8, other in 0usize..512, byte: u8, data: u64, hash: u64) {
+            let mut block = raw(1 << 20, &[3; 32]);
+            (block[at], block[other]) = (value, byte);
+            if let Ok(superblock) = Superblock::parse(&block, data, hash) {
+                assert!(superblock.blocks <= data / 4096);
+                assert!(superblock.table((1, 2), (3, 4), &RootHash([0; 32])).whole());
+                let mut zeros = |_: u64, buffer: &mut [u8]| { buffer.fill(0); true };
+                let mut dead = |_: u64, _: &mut [u8]| false;
+                assert!(superblock.check(&RootHash([0; 32]), &mut dead, &mut zeros).is_err());
+            }
+        }
+    }
 }
