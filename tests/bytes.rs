@@ -1,6 +1,6 @@
 //! Same inputs, same bytes: a small image of packages that the test makes itself, its digests pinned.
 //!
-//! A new output format gets a line of `tests/golden/bytes.toml` here. `BLESS=1` writes that
+//! A new output format gets a line of `tests/bytes/golden.toml` here. `BLESS=1` writes that
 //! file anew and fails the run; a change of it needs an entry "Bytes:" in the changelog.
 
 #[path = "common/archive.rs"]
@@ -89,7 +89,7 @@ fn packages() -> Vec<Deb> {
     let modules = format!("usr/lib/modules/{RELEASE}");
     let builtin: String = imagebuild::boot::REQUIRED
         .iter()
-        .chain(["br_netfilter", "overlay", "nf_conntrack"].iter())
+        .chain(["br_netfilter", "overlay", "nf_conntrack", "bridge", "veth", "vxlan"].iter())
         .map(|name| format!("kernel/drivers/{name}.ko\n"))
         .collect();
     vec![
@@ -166,9 +166,9 @@ fn a_changed_file_changes_the_image_and_fits_the_lock() {
     assert_ne!(first["small_1.raw"], second["small_1.raw"]);
 }
 
-/// Compares with `tests/golden/bytes.toml`, or writes it.
+/// Compares with `tests/bytes/golden.toml`, or writes it.
 fn pin(digests: &BTreeMap<String, String>) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/bytes.toml");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/bytes/golden.toml");
     let mut text = "# sha256 of every file that tests/bytes/small.toml builds. Written by BLESS=1.\n".to_owned();
     for (name, digest) in digests {
         text += &format!("\"{name}\" = \"{digest}\"\n");
