@@ -223,5 +223,6 @@ fn last_words(path: &Path) -> String {
         drop(std::io::Read::read_to_end(&mut std::io::Read::take(file, MAX_WORDS), &mut bytes));
     }
     let text = String::from_utf8_lossy(&bytes).trim().to_owned();
-    if text.is_empty() { "it says nothing".into() } else { text }
+    // The first line tells the fault, further ones are of its consequences.
+    text.lines().next().map_or_else(|| "it says nothing".into(), str::to_owned)
 }
