@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use archive::{Deb, Tar};
+use archive::{Deb, Pack, Tar};
 use imagebuild::arch::Arch;
 use imagebuild::digest::Digest;
 use imagebuild::error::{Kind, Result};
@@ -36,13 +36,14 @@ fn toolchain() -> Vec<u8> {
             .map(PathBuf::from)
             .into();
     let mut deb = Deb::new("golang-1.0-go", "1.0")
-        .file("usr/lib/go-1.0/bin/go", 0o755, fs::read("/bin/sh").unwrap())
-        .file(&format!("usr/lib/go-1.0/pkg/tool/linux_{}/compile", host()), 0o755, "")
-        .file("usr/share/doc/golang/README", 0o644, "never unpacked")
-        .symlink("lib64", &format!("/lib/{triplet}"));
+        .pack(Pack::Zstd)
+        .file("/usr/lib/go-1.0/bin/go", 0o755, fs::read("/bin/sh").unwrap())
+        .file(&format!("/usr/lib/go-1.0/pkg/tool/linux_{}/compile", host()), 0o755, "")
+        .file("/usr/share/doc/golang/README", 0o644, "never unpacked")
+        .symlink("/lib64", &format!("/lib/{triplet}"));
     for name in ["ld-linux-x86-64.so.2", "ld-linux-aarch64.so.1", "libc.so.6", "libtinfo.so.6"] {
         if let Some(path) = places.iter().map(|place| place.join(name)).find(|path| path.exists()) {
-            deb = deb.file(&format!("lib/{triplet}/{name}"), 0o755, fs::read(path).unwrap());
+            deb = deb.file(&format!("/lib/{triplet}/{name}"), 0o755, fs::read(path).unwrap());
         }
     }
     deb.build()
@@ -51,8 +52,8 @@ fn toolchain() -> Vec<u8> {
 /// The files of a source package whose `go build` is `script`.
 fn source(script: &str) -> Vec<(&'static str, Vec<u8>)> {
     let mut tar = Tar::default();
-    tar.file("x-1/build", 0o644, format!("set -eu\n{script}\n").as_bytes());
-    tar.file("x-1/vendor/k8s.io/component-base/version/base.go", 0o644, b"package version");
+    tar.file("/x-1/build", 0o644, format!("set -eu\n{script}\n").as_bytes());
+    tar.file("/x-1/vendor/k8s.io/component-base/version/base.go", 0o644, b"package version");
     let orig = tar.finish();
     let dsc = format!("Format: 3.0 (quilt)\nChecksums-Sha256:\n {} {} x_1.orig.tar\n", Digest::of(&orig), orig.len());
     vec![("x_1.orig.tar", orig), ("x_1-1.dsc", dsc.into_bytes())]
@@ -145,7 +146,7 @@ fn a_program_is_built_once_and_the_same_everywhere() {
 fn trespass(folder: &Path) -> String {
     let tries = [
         "read x < /etc/passwd".to_owned(),
-        "read x < /proc/self/environ".to_owned(),
+        "read x < /proc/version".to_owned(),
         format!("echo x > {}/planted", folder.display()),
         "echo x > \"$GOPATH/planted\"".to_owned(),
         "echo x > \"$GOROOT/planted\"".to_owned(),
