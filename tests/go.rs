@@ -135,7 +135,9 @@ fn a_program_is_built_once_and_the_same_everywhere() {
     let run = Run::new();
     let (first, cached) = run.build(&script).unwrap();
     assert!(!cached);
-    assert!(run.build(&script).unwrap().1);
+    let (again, cached) = run.build(&script).unwrap();
+    assert!(cached);
+    assert_eq!(again.digest(), Some(Digest::of(&fs::read(first.path()).unwrap())));
     let other = Run { jobs: 1, ..Run::new() };
     let (second, cached) = other.build(&script).unwrap();
     assert!(!cached);

@@ -11,7 +11,6 @@ pub mod http;
 pub mod download;
 pub mod apt;
 pub mod archive;
-pub mod file;
 pub mod go;
 pub mod resolve;
 pub mod fetch;

@@ -40,6 +40,13 @@ impl Blob {
         Ok(Blob { path: path.into(), digest: None, length })
     }
 
+    /// The same with its digest, which was noted when it was made.
+    #[must_use]
+    pub(crate) fn known_as(mut self, digest: Digest) -> Self {
+        self.digest = Some(digest);
+        self
+    }
+
     /// Where it lies.
     pub fn path(&self) -> &Path {
         &self.path

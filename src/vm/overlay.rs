@@ -44,7 +44,7 @@ fn head(backing: &[u8], size: u64) -> Result<Vec<u8>> {
     if backing.len() > MAX_PATH {
         return Err(Error::user(format!("the image's path has more than {MAX_PATH} bytes")));
     }
-    if size > MAX_SIZE || size % 512 != 0 {
+    if size > MAX_SIZE || !size.is_multiple_of(512) {
         return Err(Error::user(format!("a disk of {size} bytes cannot be had"))
             .hint("expected a multiple of 512, at most 4 TiB"));
     }

@@ -25,6 +25,7 @@ use std::path::Path;
 use confine::Walls;
 
 use crate::arch::Arch;
+use crate::digest::Digest;
 use crate::error::{Context as _, Error, Result};
 use crate::path::RootPath;
 use crate::profile::Go;
@@ -53,7 +54,26 @@ pub fn build(go: &Go, inputs: &Inputs, arch: Arch, cx: &Context) -> Result<(Blob
     })?;
     let key = key(go, inputs, arch)?;
     let doing = || format!("building `{}`", go.package);
-    cx.store.derived(key, |out| compile(go, inputs, arch, host, cx, out)).context(doing)
+    let (program, cached) =
+        cx.store.derived(key.clone(), |out| compile(go, inputs, arch, host, cx, out)).context(doing)?;
+    Ok((noted(program, cached, key, cx)?, cached))
+}
+
+/// The program with its digest, noted beside it: 100 MB need not be read again to be known.
+fn noted(program: Blob, cached: bool, key: Key, cx: &Context) -> Result<Blob> {
+    // A note of an earlier making is of no use for a new one.
+    let store = if cached { cx.store.clone() } else { cx.store.clone().without_derived() };
+    let note = |out: &mut dyn std::io::Write| {
+        let digest = match program.digest() {
+            Some(digest) => digest,
+            None => Digest::of_reader(program.open()?)?.0,
+        };
+        Ok(out.write_all(&digest.0)?)
+    };
+    let (note, _) = store.derived(Key::new("go digest", RECIPE).with(key.digest().0), note)?;
+    let bytes = note.content().read(32)?;
+    let digest: [u8; 32] = bytes.try_into().map_err(|_| Error::system("the note of a program's digest is cut"))?;
+    Ok(program.known_as(Digest(digest)))
 }
 
 /// Everything that can change a byte of the program. Jobs and walls cannot.

@@ -47,7 +47,7 @@ pub fn unpack(packages: &[(String, Blob)], root: &Path, host: Arch) -> Result<To
 /// The toolchain and shared libraries; not its documents, nor its own tests, which are most of its files.
 fn wanted(path: &[u8]) -> bool {
     let go = |rest: &[u8]| {
-        rest.starts_with(b"go-") && !rest.split(|byte| *byte == b'/').nth(1).is_some_and(|part| part == b"test")
+        rest.starts_with(b"go-") && rest.split(|byte| *byte == b'/').nth(1).is_none_or(|part| part != b"test")
     };
     match path.strip_prefix(b"/usr/share/") {
         Some(rest) => go(rest),
