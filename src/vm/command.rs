@@ -244,14 +244,14 @@ mod tests {
 
     #[test]
     fn every_bus_has_its_device() {
-        for (bus, device) in
-            [(Bus::Virtio, "virtio-blk-pci,"), (Bus::Nvme, "nvme,"), (Bus::Scsi, "scsi-hd,bus=scsi.0,")]
-        {
-            assert!(
-                line(&Options { bus, ..options() }, Vec::new()).contains(&format!("-device {device}drive=disk"))
-                    || bus == Bus::Nvme
-            );
-            assert!(line(&Options { bus, ..options() }, Vec::new()).contains(device));
+        let devices = [
+            (Bus::Virtio, "-device virtio-blk-pci,drive=disk,bootindex=0"),
+            (Bus::Nvme, "-device nvme,drive=disk,serial=disk,bootindex=0"),
+            (Bus::Scsi, "-device virtio-scsi-pci,id=scsi"),
+            (Bus::Scsi, "-device scsi-hd,bus=scsi.0,drive=disk,bootindex=0"),
+        ];
+        for (bus, device) in devices {
+            assert!(line(&Options { bus, ..options() }, Vec::new()).contains(device), "{device}");
         }
     }
 
