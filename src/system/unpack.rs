@@ -19,7 +19,11 @@ use crate::tree::{Kind, Leaf, Meta, Node, NodeRef, Tree};
 /// Lays every package, then every program, into `tree`.
 pub fn unpack(tree: &mut Tree, inputs: &Inputs<'_>, _: &Account) -> Result<()> {
     let accounts = Accounts::of(tree)?;
-    let mut state = Unpack { accounts, mtime: inputs.epoch.0, exclude: Exclude::new(&excluded(inputs))? };
+    let exclude = Exclude::new(&inputs.profile.userland.exclude)?;
+    // A kernel that lacks what is left out is no mistake: one profile may serve several kernels.
+    let modules = inputs.profile.kernel.exclude.iter().map(|glob| format!("/usr/lib/modules/*/kernel/{glob}"));
+    let modules = Exclude::new(&modules.collect::<Vec<_>>())?;
+    let mut state = Unpack { accounts, mtime: inputs.epoch.0, exclude, modules };
     let by_name: BTreeMap<&str, &Package> = inputs.packages.iter().map(|package| (&*package.name, package)).collect();
     // Links that stand for folders come first: which package ships `/lib -> usr/lib` must not decide
     // where an earlier one's `/lib/x` goes.
@@ -37,12 +41,6 @@ pub fn unpack(tree: &mut Tree, inputs: &Inputs<'_>, _: &Account) -> Result<()> {
     state.exclude.all_used()
 }
 
-/// What the profile leaves out, modules of the kernel included.
-fn excluded(inputs: &Inputs<'_>) -> Vec<String> {
-    let modules = inputs.profile.kernel.exclude.iter().map(|glob| format!("/usr/lib/modules/*/kernel/{glob}"));
-    inputs.profile.userland.exclude.iter().cloned().chain(modules).collect()
-}
-
 fn is_top_link(member: &Member) -> bool {
     matches!(member.kind, MemberKind::Symlink(_)) && member.path.components().count() == 1
 }
@@ -51,6 +49,7 @@ struct Unpack {
     accounts: Accounts,
     mtime: u32,
     exclude: Exclude,
+    modules: Exclude,
 }
 
 impl Unpack {
@@ -63,7 +62,7 @@ impl Unpack {
     ) -> Result<()> {
         let origin: Arc<str> = who.into();
         for member in members {
-            if self.exclude.matches(&member.path) {
+            if self.exclude.matches(&member.path) || self.modules.matches(&member.path) {
                 continue;
             }
             let path = place_of(tree, &member.path)?;
