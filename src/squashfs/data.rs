@@ -23,9 +23,9 @@ const BUDGET: u64 = 160 << 20;
 const LOOK_FILES: usize = 128;
 /// Bytes that one look brings into memory.
 const LOOK_BYTES: u64 = 1 << 20;
-/// One file in so many may end a fragment block that is three quarters full: behind a file
-/// whose size changed, blocks soon are what they were. Part of the bytes of an image.
-const SEAM: u32 = 4;
+/// One file in so many ends a fragment block that is half full: behind a file whose size
+/// changed, blocks soon are what they were. Part of the bytes of an image.
+const SEAM: u32 = 512;
 
 /// Where a file's data went.
 #[derive(Debug, Clone, Default)]
@@ -309,7 +309,7 @@ impl<'t> Flow<'t, '_> {
             }
             self.tails.push(tail_piece);
             self.filled += tail;
-            let seam = file.path % SEAM == 0 && self.filled >= self.block / 4 * 3;
+            let seam = file.path.is_multiple_of(SEAM) && self.filled >= self.block / 2;
             if seam {
                 self.close_fragment()?;
             }

@@ -7,6 +7,8 @@ mod decode;
 mod file;
 mod metadata;
 mod source;
+#[cfg(test)]
+mod tests;
 mod walk;
 mod xattr;
 

@@ -298,7 +298,7 @@ mod tests {
         plain.extend(member("d/l", EntryType::Symlink, "../../x", b""));
         plain.extend(member("././@LongLink", EntryType::GNULongName, "", &[&[b'n'; 120][..], b"\0"].concat()));
         plain.extend(member("n", EntryType::Fifo, "", b""));
-        plain.extend(member("p", EntryType::XHeader, "", b"18 uid=4000000000\n24 SCHILY.xattr.user.a=b\n"));
+        plain.extend(member("p", EntryType::XHeader, "", b"18 uid=4000000000\n25 SCHILY.xattr.user.a=b\n"));
         plain.extend(member("x", EntryType::Regular, "", b""));
         plain.extend([0; 1024]);
         let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
@@ -334,7 +334,7 @@ mod tests {
             member("p", EntryType::XHeader, "", b"22 GNU.sparse.major=1\n"),
             member("g", EntryType::XGlobalHeader, "", b"11 path=xx\n"),
             [regular("d/x"), regular("d")].concat(),
-            regular("a")[..600].to_vec(),
+            regular("a")[..512].to_vec(),
             regular("a")[..511].to_vec(),
             vec![1; 1024],
             vec![0; 1024],
