@@ -41,11 +41,12 @@ fn odd(folder: &Path) -> Tree {
         tree.put_file(&path(format!("/big/name-{number:05}")), Meta::new(0o644, number), content).unwrap();
     }
     let sparse = File::create(folder.join("sparse")).unwrap();
-    let length = (5 << 30) + 1234;
+    let length = (4 << 30) + 1_001_234;
     sparse.set_len(length).unwrap();
-    sparse.write_all_at(&bytes(300_000, 3), 4_500_000_000).unwrap();
+    // Across the border of 32 bits.
+    sparse.write_all_at(&bytes(300_000, 3), (4 << 30) - 100_000).unwrap();
     sparse.write_all_at(b"end", length - 3).unwrap();
-    let extents = [(4_500_000_000, 300_000), (length - 3, 3)];
+    let extents = [((4 << 30) - 100_000, 300_000), (length - 3, 3)];
     let extents = extents.map(|(at, length)| Extent { at, offset: at, length }).into();
     let content = Content::sparse(folder.join("sparse").into(), length, extents);
     tree.put_file(&path("/sparse"), Meta::new(0o600, 1), content).unwrap();

@@ -59,15 +59,15 @@ enum Place {
 impl Placement {
     /// Where the data of a file of the plan is.
     pub fn of(&self, file: usize) -> Result<&Placed> {
-        match self.placed.get(file) {
-            Some(Place::Own(placed)) => return Ok(placed),
-            Some(Place::SameAs(original)) => match self.placed.get(*original as usize) {
-                Some(Place::Own(placed)) => return Ok(placed),
-                _ => {}
-            },
-            None => {}
+        let place = match self.placed.get(file) {
+            Some(Place::SameAs(original)) => self.placed.get(*original as usize),
+            other => other,
+        };
+        // What a duplicate leads to is no duplicate.
+        match place {
+            Some(Place::Own(placed)) => Ok(placed),
+            _ => Err(Error::bug("a file was not laid out")),
         }
-        Err(Error::bug("a file was not laid out"))
     }
 }
 

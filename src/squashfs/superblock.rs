@@ -17,8 +17,6 @@ pub mod flag {
     pub const PLAIN_DATA: u16 = 0x0002;
     /// Fragment blocks are not compressed.
     pub const PLAIN_FRAGMENTS: u16 = 0x0008;
-    /// No file ends in a fragment.
-    pub const NO_FRAGMENTS: u16 = 0x0010;
     /// Every file's tail is in a fragment.
     pub const ALWAYS_FRAGMENTS: u16 = 0x0020;
     /// Files of equal content share their blocks.
