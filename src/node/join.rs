@@ -8,8 +8,8 @@
 //!
 //! A credential that is not there changes nothing, so files that somebody else wrote stay.
 
+use super::paths;
 use super::put::Put;
-use super::{kubelet, paths};
 use crate::error::Result;
 use crate::profile::Cluster;
 use crate::system::Inputs;
@@ -26,8 +26,8 @@ pub(super) fn step(tree: &mut Tree, inputs: &Inputs<'_>) -> Result<()> {
          f+^ {} 0600 root root - kubelet.bootstrap\n\
          f+^ {} 0600 root root - kubernetes.ca\n",
         paths::CLUSTER,
-        kubelet::BOOTSTRAP,
-        kubelet::CA
+        paths::BOOTSTRAP,
+        paths::CA
     );
     put.text(&format!("{}/join.conf", paths::TMPFILES), 0o644, lines)?;
     put.unit("imagebuild-join.service", UNIT, &["multi-user.target"])

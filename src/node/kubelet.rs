@@ -12,13 +12,6 @@ use crate::profile::{Cluster, Profile};
 use crate::system::Inputs;
 use crate::tree::Tree;
 
-/// The bootstrap kubeconfig: brought by a credential, or by whoever provisions the node.
-pub(super) const BOOTSTRAP: &str = "/etc/kubernetes/bootstrap-kubelet.conf";
-/// The kubeconfig that the kubelet writes once it has joined.
-pub(super) const KUBECONFIG: &str = "/etc/kubernetes/kubelet.conf";
-/// The cluster's authority.
-pub(super) const CA: &str = "/etc/kubernetes/pki/ca.crt";
-
 /// Lays configuration and unit into the tree.
 pub(super) fn step(tree: &mut Tree, inputs: &Inputs<'_>) -> Result<()> {
     let profile = inputs.profile;
@@ -47,8 +40,8 @@ pub fn command(profile: &Profile, version: Version) -> Vec<String> {
         words.push(format!("--pod-infra-container-image={}", containerd::sandbox_image(profile)));
     }
     if profile.cluster == Cluster::Join {
-        words.push(format!("--bootstrap-kubeconfig={BOOTSTRAP}"));
-        words.push(format!("--kubeconfig={KUBECONFIG}"));
+        words.push(format!("--bootstrap-kubeconfig={}", paths::BOOTSTRAP));
+        words.push(format!("--kubeconfig={}", paths::KUBECONFIG));
     }
     words.extend(profile.kubelet.args.iter().cloned());
     words
@@ -59,8 +52,11 @@ fn unit(profile: &Profile, version: Version) -> String {
         Cluster::Standalone => String::new(),
         Cluster::Join => format!(
             "# Waits for what the cluster gives: kubelet.path looks.\n\
-             ConditionPathExists={CA}\nConditionPathExists=|{KUBECONFIG}\nConditionPathExists=|{BOOTSTRAP}\n\
-             Wants=network-online.target\nAfter=network-online.target imagebuild-join.service\n"
+             ConditionPathExists={ca}\nConditionPathExists=|{config}\nConditionPathExists=|{bootstrap}\n\
+             Wants=network-online.target\nAfter=network-online.target imagebuild-join.service\n",
+            ca = paths::CA,
+            config = paths::KUBECONFIG,
+            bootstrap = paths::BOOTSTRAP,
         ),
     };
     let command: Vec<String> = command(profile, version).iter().map(|word| quote(word)).collect();

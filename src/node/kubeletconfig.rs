@@ -6,7 +6,7 @@
 use toml::{Table, Value};
 
 use super::version::Version;
-use super::{kubelet, merge, paths};
+use super::{merge, paths};
 use crate::error::Result;
 use crate::profile::{Cluster, Profile};
 
@@ -83,7 +83,7 @@ fn access(cluster: Cluster) -> Table {
             };
             if let Some(Value::Table(authentication)) = config.get_mut("authentication") {
                 authentication
-                    .insert("x509".into(), Table::from_iter([("clientCAFile".into(), kubelet::CA.into())]).into());
+                    .insert("x509".into(), Table::from_iter([("clientCAFile".into(), paths::CA.into())]).into());
             }
             config
         }

@@ -30,3 +30,9 @@ pub const TMPFILES: &str = "/usr/lib/imagebuild";
 /// Links of our own to the partitions of the disk that holds the running root, made by a rule
 /// that the initrd leaves for udev: a second disk with the same labels never gets them.
 pub const DISK_LINKS: &str = "/dev/disk/imagebuild";
+/// The bootstrap kubeconfig: brought by a credential, or by whoever provisions the node.
+pub const BOOTSTRAP: &str = "/etc/kubernetes/bootstrap-kubelet.conf";
+/// The kubeconfig that the kubelet writes once it has joined.
+pub const KUBECONFIG: &str = "/etc/kubernetes/kubelet.conf";
+/// The cluster's authority.
+pub const CA: &str = "/etc/kubernetes/pki/ca.crt";
