@@ -443,7 +443,7 @@ fn apt_chooses_the_same() {
     let mut archive = Archive::default();
     archive.key = Key::with_subkey(3);
     for line in [
-        "app 1; Depends: libc (>= 2), shell | dash, mta, awk; Recommends: doc; Conflicts: rival",
+        "app 1; Multi-Arch: allowed; Depends: libc (>= 2), shell | dash, mta, awk; Recommends: doc; Conflicts: rival",
         "libc 2.41-1; Depends: base-gcc",
         "libc 2.41-1+b1; Depends: base-gcc",
         "base-gcc 14",
