@@ -8,17 +8,21 @@ pub mod accounts;
 mod alternatives;
 mod base;
 mod certificates;
+pub mod closure;
 mod dpkg;
 pub mod edits;
 mod effects;
 mod identity;
+mod linker;
 mod names;
 mod place;
+mod posture;
 mod quiet;
 pub mod scripts;
 pub mod units;
 #[cfg(test)]
 mod testing;
+mod tmpfiles;
 mod unpack;
 mod var;
 
@@ -97,6 +101,7 @@ pub const BEFORE_NODE: &[Step] = &[
     step("doing what scripts would", effects::effects),
     step("laying the base system", base::base),
     step("writing the names of hosts and services", names::names),
+    step("carrying out tmpfiles.d", tmpfiles::tmpfiles),
     step("choosing alternatives", alternatives::alternatives),
     step("enabling the units of packages", units::packages),
     step("writing the package database", dpkg::dpkg),
@@ -111,6 +116,9 @@ pub const AFTER_NODE: &[Step] = &[
     step("writing the identity of the image", identity::identity),
     step("writing the bundle of certificates", certificates::certificates),
     step("moving /var aside", var::var),
+    step("writing the linker's cache", linker::linker_cache),
+    step("looking for the libraries that programs need", closure::closure),
+    step("checking the posture", posture::posture),
     step("looking for what must be unique", effects::unique),
 ];
 

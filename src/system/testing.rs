@@ -99,3 +99,40 @@ pub fn folder(at: &str, mode: u16) -> Member {
 pub fn link(at: &str, target: &str) -> Member {
     member(at, 0o777, MemberKind::Symlink(target.as_bytes().into()))
 }
+
+/// Everything that inputs refer to.
+pub struct Fixture {
+    /// The profile.
+    pub profile: Profile,
+    /// The packages.
+    pub packages: Vec<Package>,
+    /// The programs.
+    pub programs: BTreeMap<String, Vec<Member>>,
+    /// Where warnings go.
+    pub report: crate::report::Report,
+}
+
+impl Fixture {
+    /// An empty one.
+    pub fn new() -> Self {
+        Fixture {
+            profile: profile(),
+            packages: Vec::new(),
+            programs: BTreeMap::new(),
+            report: crate::report::Report::silent(),
+        }
+    }
+
+    /// Calls `f` with the inputs.
+    pub fn with<T>(&self, f: impl FnOnce(&super::Inputs<'_>) -> T) -> T {
+        f(&super::Inputs {
+            profile: &self.profile,
+            epoch: crate::epoch::Epoch(1_700_000_000),
+            packages: &self.packages,
+            programs: &self.programs,
+            files: &BTreeMap::new(),
+            images: &[],
+            report: &self.report,
+        })
+    }
+}

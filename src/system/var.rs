@@ -5,10 +5,11 @@
 //! lie under `/usr/share/factory`. In the image itself only the skeleton stays, which services need that
 //! start before `/var` is mounted.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use super::scripts::Account;
-use super::{Inputs, Place};
+use super::{Inputs, Place, tmpfiles};
 use crate::error::Result;
 use crate::path::RootPath;
 use crate::tree::{Content, Kind, Meta, NodeRef, Tree};
@@ -33,6 +34,8 @@ const SKELETON: [&str; 10] = [
 /// Moves what lies below `/var` into the generated tmpfiles.d file.
 pub fn var(tree: &mut Tree, inputs: &Inputs<'_>, _: &Account) -> Result<()> {
     let top = RootPath::new("/var")?;
+    // Lines of packages about the same path win; a second one would only be complained about.
+    let taken: BTreeSet<RootPath> = tmpfiles::lines(tree)?.into_iter().map(|line| line.path).collect();
     let mut lines = String::from("# What the image ships below /var; made with the image.\n");
     let mut files: Vec<(RootPath, Meta, Content)> = Vec::new();
     let mut gone = Vec::new();
@@ -41,6 +44,12 @@ pub fn var(tree: &mut Tree, inputs: &Inputs<'_>, _: &Account) -> Result<()> {
             continue;
         }
         let stays = SKELETON.iter().any(|kept| kept.as_bytes() == path.as_bytes());
+        if !stays {
+            gone.push(path.clone());
+        }
+        if taken.contains(&path) {
+            continue;
+        }
         let Meta { mode, uid, gid, .. } = node.meta();
         let name = quoted(&path);
         // Writing to a string cannot fail.
@@ -60,9 +69,6 @@ pub fn var(tree: &mut Tree, inputs: &Inputs<'_>, _: &Account) -> Result<()> {
                 // Nothing ships these; the running system makes them.
                 Kind::BlockDevice { .. } | Kind::CharDevice { .. } | Kind::Socket => {}
             },
-        }
-        if !stays {
-            gone.push(path);
         }
     }
     // What lies inside goes first, so that no folder is lost with something that stays.

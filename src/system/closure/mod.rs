@@ -1,0 +1,104 @@
+//! Every library that a program of the tree needs is in the tree: a wrong exclusion is caught here.
+//!
+//! - `DT_NEEDED` is looked up as the dynamic linker would (`ld.so(8)`): RUNPATH or RPATH with `$ORIGIN`,
+//!   the folders of `ld.so.conf`, the linker's own; the interpreter must be there too.
+//! - Libraries loaded while running are read from `.note.dlopen` (systemd's ELF notes): of one that is
+//!   required a missing file is an error, of one that is recommended a warning.
+//! - Only headers, dynamic sections and notes are read.
+
+mod elf;
+mod search;
+
+pub use elf::{Elf, Weight, read};
+pub use search::{Search, folders};
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::Inputs;
+use super::scripts::Account;
+use crate::error::{Context, Error, Kind, Result};
+use crate::path::RootPath;
+use crate::tree::{Content, Kind as Leaf, NodeRef, Tree};
+
+/// The waiver that turns missing libraries into warnings.
+const WAIVER: &str = "missing-libraries";
+/// Threads that read.
+const THREADS: usize = 8;
+
+/// Checks the tree; all that is missing comes in one error.
+pub fn closure(tree: &mut Tree, inputs: &Inputs<'_>, _: &Account) -> Result<()> {
+    let elves = elves(tree)?;
+    let search = Search::of(tree, &elves)?;
+    let (mut missing, mut recommended) = (BTreeSet::new(), BTreeSet::new());
+    for (path, elf) in &elves {
+        if let Some(interpreter) = &elf.interpreter
+            && tree.resolve(interpreter).and_then(|real| tree.file(&real)).is_none()
+        {
+            missing.insert(format!("`{path}` needs its interpreter `{interpreter}`"));
+        }
+        for name in &elf.needed {
+            if search.find(path, elf, name).is_none() {
+                missing.insert(format!("`{path}` needs `{name}`"));
+            }
+        }
+        for note in &elf.dlopen {
+            if note.names.iter().any(|name| search.find(path, elf, name).is_some()) {
+                continue;
+            }
+            let names = note.names.join("` or `");
+            let text = format!("`{path}` loads `{names}` for `{}`", note.feature);
+            match note.weight {
+                Weight::Required => missing.insert(text),
+                Weight::Recommended => recommended.insert(text),
+                Weight::Suggested => false,
+            };
+        }
+    }
+    for text in recommended {
+        inputs.report.warn(format!("{text}, which is not in the image: it does without"));
+    }
+    if let Some(waiver) = inputs.profile.waivers.get(WAIVER) {
+        missing.iter().for_each(|text| inputs.report.warn(format!("{text}, waived: {}", waiver.reason)));
+        return Ok(());
+    }
+    match missing.is_empty() {
+        true => Ok(()),
+        false => {
+            let lines: Vec<String> = missing.into_iter().collect();
+            Err(Error::new(Kind::Found, format!("libraries are missing in the image:\n    {}", lines.join("\n    ")))
+                .hint("take the package in that ships them, or exclude the program too"))
+        }
+    }
+}
+
+/// Every ELF file of the tree, by the first of its paths.
+fn elves(tree: &Tree) -> Result<BTreeMap<RootPath, Elf>> {
+    let mut files: BTreeMap<u32, (RootPath, &Content)> = BTreeMap::new();
+    for (path, node) in tree.walk() {
+        if let NodeRef::Leaf(id, leaf) = node
+            && let Leaf::File(content) = &leaf.kind
+            && content.len() >= 64
+        {
+            files.entry(id.0).or_insert((path, content));
+        }
+    }
+    let files: Vec<(RootPath, &Content)> = files.into_values().collect();
+    let next = AtomicUsize::new(0);
+    let found: Mutex<Result<BTreeMap<RootPath, Elf>>> = Mutex::new(Ok(BTreeMap::new()));
+    let work = || {
+        while let Some((path, content)) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let elf = read(content).context(|| format!("reading `{path}`"));
+            let mut found = found.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            match (elf, &mut *found) {
+                (Ok(Some(elf)), Ok(map)) => drop(map.insert(path.clone(), elf)),
+                (Err(error), Ok(_)) => *found = Err(error),
+                _ => {}
+            }
+        }
+    };
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(THREADS);
+    std::thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(work))));
+    found.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
