@@ -58,7 +58,7 @@ pub fn posture(tree: &mut Tree, inputs: &Inputs<'_>, _: &Account) -> Result<()> 
     for rule in &inputs.profile.posture.forbid {
         let hits: Vec<String> = nodes
             .iter()
-            .filter(|(path, node)| breaks(*rule, path, *node))
+            .filter(|(path, node)| breaks(tree, *rule, path, *node))
             .map(|(path, _)| format!("`{path}`"))
             .collect();
         if !hits.is_empty() {
@@ -85,10 +85,12 @@ fn described(rule: Forbidden) -> &'static str {
     }
 }
 
-fn breaks(rule: Forbidden, path: &RootPath, node: NodeRef<'_>) -> bool {
+fn breaks(tree: &Tree, rule: Forbidden, path: &RootPath, node: NodeRef<'_>) -> bool {
     let mode = node.meta().mode;
     let program = |names: &[&str]| {
+        // A link that leads nowhere runs nothing.
         matches!(node, NodeRef::Leaf(..))
+            && tree.resolve(path).is_some_and(|real| tree.get(&real).is_some())
             && FOLDERS.iter().any(|folder| {
                 path.as_bytes()
                     .strip_prefix(*folder)

@@ -4,7 +4,8 @@
 //! - Owners are taken by name, looked up in the image's accounts; they must be there before.
 //! - Two packages that ship one file are an error, unless `Replaces` says who wins; so is a
 //!   folder with two owners or modes.
-//! - Exclusions of the profile are left out; one that matches nothing is an error.
+//! - Exclusions of the profile are left out; one that matches nothing is a warning, since templates
+//!   serve many sets of packages.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -38,7 +39,10 @@ pub fn unpack(tree: &mut Tree, inputs: &Inputs<'_>, _: &Account) -> Result<()> {
     for (name, members) in inputs.programs {
         state.lay(tree, name, members.iter(), &by_name).context(|| format!("unpacking the program `{name}`"))?;
     }
-    state.exclude.all_used()
+    state.exclude.unused().for_each(|glob| {
+        inputs.report.warn(format!("no package ships anything that `{glob}` excludes"));
+    });
+    Ok(())
 }
 
 fn is_top_link(member: &Member) -> bool {
@@ -183,13 +187,8 @@ impl Exclude {
         any
     }
 
-    fn all_used(&self) -> Result<()> {
-        let unused: Vec<&str> = self.globs.iter().filter(|(.., used)| !used).map(|(glob, ..)| &**glob).collect();
-        match unused.is_empty() {
-            true => Ok(()),
-            false => Err(Error::user(format!("no package ships anything that `{}` excludes", unused.join("`, `")))
-                .hint("a path is matched from its first `/` on; `*` stops at a slash, `**` does not")),
-        }
+    fn unused(&self) -> impl Iterator<Item = &str> {
+        self.globs.iter().filter(|(.., used)| !used).map(|(glob, ..)| &**glob)
     }
 }
 

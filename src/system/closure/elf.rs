@@ -127,9 +127,7 @@ fn parse<'data, R: ReadRef<'data>>(data: R) -> object::Result<Option<Elf>> {
             };
             let all = |tag: elf::DynamicTag| {
                 let entries = dynamic.iter().take_while(|entry| entry.tag(endian) != elf::DT_NULL);
-                entries
-                    .filter(move |entry| entry.tag(endian) == tag)
-                    .filter_map(|entry| string(entry.d_val(endian)))
+                entries.filter(move |entry| entry.tag(endian) == tag).filter_map(|entry| string(entry.d_val(endian)))
             };
             out.needed = all(elf::DT_NEEDED).collect();
             out.soname = all(elf::DT_SONAME).next();

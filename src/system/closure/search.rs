@@ -36,7 +36,12 @@ impl<'a> Search<'a> {
             // `$ORIGIN/../lib` is not normal; the tree's own resolution makes it so.
             normal(&path)
         });
-        runpath.chain(self.folders.iter().cloned()).find_map(|folder| self.library(&folder.join(name).ok()?, elf))
+        // A library in a folder of its own is loaded by programs that have loaded its neighbours before.
+        let beside = program.parent().filter(|_| elf.interpreter.is_none());
+        runpath
+            .chain(self.folders.iter().cloned())
+            .chain(beside)
+            .find_map(|folder| self.library(&folder.join(name).ok()?, elf))
     }
 
     fn library(&self, path: &RootPath, elf: &Elf) -> Option<RootPath> {

@@ -1,6 +1,6 @@
 //! `test` and `[`: what is decided of them for a fresh installation.
 
-use super::known::STAND_INS;
+use super::tools::STAND_INS;
 
 /// Whether the expression holds; none where only the system could tell.
 ///

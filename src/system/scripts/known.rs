@@ -3,24 +3,9 @@
 //! Debhelper's blocks are made of these; they are recognised by what they say, never by their headings.
 
 use super::effect::{Alternative, Bits, Effect, Owner};
-use super::shell::{CommandKind, List};
-use super::words::{Variables, fields};
+use super::tools::STAND_INS;
 use crate::path::RootPath;
 use crate::system::units::Scope;
-
-/// Tools that the steps stand in for: tests whether they are there succeed.
-pub const STAND_INS: [&str; 10] = [
-    "deb-systemd-helper",
-    "deb-systemd-invoke",
-    "systemd-sysusers",
-    "systemd-tmpfiles",
-    "update-alternatives",
-    "update-rc.d",
-    "invoke-rc.d",
-    "py3compile",
-    "update-xmlcatalog",
-    "ldconfig",
-];
 
 /// What a known command means.
 #[derive(Debug, Clone, PartialEq)]
@@ -212,21 +197,6 @@ fn diversion(words: &[&str]) -> Option<Meaning> {
         (false, true) => Some(Meaning::Nothing("the file systems are merged, nothing lies there")),
         (false, false) if words.contains(&"--list") || words.contains(&"--truename") => None,
         (false, false) => None,
-    }
-}
-
-/// The output of a command, where it is known: where a tool is that the steps stand in for.
-pub fn output(list: &List) -> Option<String> {
-    let [item] = &list[..] else { return None };
-    let [command] = &item.first.commands[..] else { return None };
-    let CommandKind::Simple(assigns, words) = &command.kind else { return None };
-    if !item.rest.is_empty() || !assigns.is_empty() {
-        return None;
-    }
-    let words = fields(words, &Variables::default())?;
-    match &words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["command", "-v", tool] | ["which", tool] if STAND_INS.contains(tool) => Some(format!("/usr/bin/{tool}")),
-        _ => None,
     }
 }
 

@@ -9,6 +9,7 @@ mod residue;
 mod shell;
 mod simple;
 mod table;
+mod tools;
 mod triggers;
 mod words;
 

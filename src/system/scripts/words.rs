@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::shell::{Part, PartKind, Word};
+use super::shell::{CommandKind, List, Part, PartKind, Word};
+use super::tools::STAND_INS;
 
 /// Variables: a value, or none where it cannot be known.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -123,8 +124,23 @@ fn of_part(part: &Part, variables: &Variables) -> Option<String> {
                 _ => None,
             }
         }
-        PartKind::Output(list) => super::known::output(list),
+        PartKind::Output(list) => output(list),
         PartKind::Arithmetic(_) => None,
+    }
+}
+
+/// The output of a command, where it is known: where a tool is that the steps stand in for.
+fn output(list: &List) -> Option<String> {
+    let [item] = &list[..] else { return None };
+    let [command] = &item.first.commands[..] else { return None };
+    let CommandKind::Simple(assigns, words) = &command.kind else { return None };
+    if !item.rest.is_empty() || !assigns.is_empty() {
+        return None;
+    }
+    let words = fields(words, &Variables::default())?;
+    match &words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["command", "-v", tool] | ["which", tool] if STAND_INS.contains(tool) => Some(format!("/usr/bin/{tool}")),
+        _ => None,
     }
 }
 
