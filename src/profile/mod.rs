@@ -1,6 +1,6 @@
 //! What to build: every field valid, defaults filled in, for one architecture.
 //!
-//! A [`Profile`] is made only by [`load`], from one TOML file and the templates that it
+//! A [`Profile`] is made only by [`load()`], from one TOML file and the templates that it
 //! extends; all mistakes of all files come back at once.
 
 mod content;
