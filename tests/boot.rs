@@ -24,6 +24,11 @@ fn start(image: &node::Image, end_of_label: &str) -> u64 {
     found.expect("the partition")["start"].as_u64().expect("a number")
 }
 
+/// The byte at which the hash tree begins: the partition after the root's.
+fn verity(image: &node::Image) -> u64 {
+    image.manifest()["partitions"][2]["start"].as_u64().expect("a number")
+}
+
 fn flip(path: &Path, at: u64) {
     let file = OpenOptions::new().read(true).write(true).open(path).unwrap();
     let mut byte = [0];
@@ -46,31 +51,31 @@ fn a_pod_says_hello() {
 }
 
 /// One bad block anywhere, and the node starts again instead of living with it.
-fn refuses(name: &str, at: impl FnOnce(&node::Image) -> u64) {
+fn refuses(name: &str, why: &str, at: impl FnOnce(&node::Image) -> u64) {
     let image = hello_pod();
     let copy = image.copy(name);
     flip(&copy, at(&image));
     let verified = run(5, ["verify".as_ref(), copy.as_os_str()]);
     assert!(String::from_utf8_lossy(&verified.stderr).contains("block"), "{verified:?}");
     let booted = boot(name, &copy, HELLO, TIMEOUT, &["--disk-size", "4G"]);
-    booted.ended(5).saw_no(HELLO).saw("verity").saw("corrupted");
+    booted.ended(5).saw_no(HELLO).saw("verity").saw(why);
     std::fs::remove_file(copy).unwrap();
 }
 
 #[test]
 fn a_spoilt_superblock_is_refused() {
-    refuses("bad-superblock", |image| start(image, "hello-pod_1") + 8);
+    refuses("bad-superblock", "corrupt block 0 in the root partition", |image| start(image, "hello-pod_1") + 8);
 }
 
 #[test]
 fn a_spoilt_hash_tree_is_refused() {
     // Block 0 is verity's superblock, block 1 the top of the tree.
-    refuses("bad-tree", |image| start(image, "_verity") + 4096 + 100);
+    refuses("bad-tree", "the tree does not have the root hash of the command line", |image| verity(image) + 4096 + 100);
 }
 
 #[test]
 fn a_spoilt_kubelet_is_refused() {
-    refuses("bad-kubelet", |image| {
+    refuses("bad-kubelet", "is corrupted", |image| {
         let root = start(image, "hello-pod_1");
         root + node::block_of(&image.raw, root, "/usr/bin/kubelet")
     });
@@ -103,7 +108,7 @@ fn a_disk_that_is_too_small_is_refused_and_says_so() {
 
 /// A pod that looks at the node from inside and tells what it sees.
 const PROBE: &str = r#"
-[["+pod"]]
+[[pod]]
 name = "probe"
 manifest.apiVersion = "v1"
 manifest.kind = "Pod"

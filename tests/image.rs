@@ -228,7 +228,7 @@ fn another_manifest_is_noticed() {
         ],
     });
     let path = made.artifact.path.with_file_name("manifest.json");
-    let mut check = |code: i32, manifest: &serde_json::Value| {
+    let check = |code: i32, manifest: &serde_json::Value| {
         std::fs::write(&path, manifest.to_string()).unwrap();
         text(&tool(code, &["verify"], &made.artifact.path).stderr)
     };

@@ -51,7 +51,7 @@ pub fn certificates(tree: &mut Tree, inputs: &Inputs<'_>, _: &Account) -> Result
         }
         let name = relative.rsplit('/').next().unwrap_or(&relative).trim_end_matches(".crt");
         // As the script: brackets and blanks would have to be quoted in file names.
-        let name: String = name.replace(' ', "_").replace('(', "=").replace(')', "=").replace(',', "_");
+        let name: String = name.replace(' ', "_").replace(['(', ')'], "=").replace(',', "_");
         links.push((name, shown));
     }
     let mut place = Place::new(tree, inputs, "certificates");

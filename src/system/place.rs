@@ -75,8 +75,7 @@ fn follow(tree: &Tree, path: &RootPath, depth: usize) -> Result<RootPath> {
         return Err(Error::user(format!("`{path}` lies behind links that go in a circle")));
     }
     let mut at = RootPath::root();
-    let mut names = path.components();
-    while let Some(name) = names.next() {
+    for name in path.components() {
         let next = at.join(name)?;
         match tree.get(&next) {
             Some(NodeRef::Leaf(_, Leaf { kind: Kind::Symlink(target), .. })) => {

@@ -206,3 +206,63 @@ pub(super) fn matches(glob: &globset::GlobMatcher, path: &RootPath) -> bool {
     use std::os::unix::ffi::OsStrExt;
     glob.is_match(std::path::Path::new(std::ffi::OsStr::from_bytes(path.as_bytes())))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Fixture, file, folder, link, package, path};
+    use super::*;
+
+    fn laid(packages: Vec<Package>) -> Result<Tree> {
+        let mut fixture = Fixture::new();
+        fixture.packages = packages;
+        fixture.with(|inputs| {
+            let mut tree = Tree::default();
+            let account = super::super::scripts::account(inputs)?;
+            super::super::accounts::accounts(&mut tree, inputs, &account)?;
+            unpack(&mut tree, inputs, &account)?;
+            Ok(tree)
+        })
+    }
+
+    fn with(name: &str, members: Vec<Member>) -> Package {
+        Package { members, ..package(name) }
+    }
+
+    #[test]
+    fn folders_that_are_links_lead_on_whatever_the_order_of_packages() {
+        let early = with("a", vec![folder("/lib", 0o755), file("/lib/x", 0o644, "x")]);
+        let late = with("base-files", vec![folder("/usr/lib", 0o755), link("/lib", "usr/lib")]);
+        let tree = laid(vec![early, late]).unwrap();
+        assert_eq!(tree.file(&path("/usr/lib/x")).unwrap().1.read(9).unwrap(), b"x");
+        assert_eq!(tree.file(&path("/usr/lib/x")).unwrap().0.origin.as_deref(), Some("a"));
+    }
+
+    #[test]
+    fn two_packages_that_ship_one_file_are_an_error_unless_one_replaces_the_other() {
+        let one = || with("a", vec![file("/x", 0o644, "a")]);
+        let other = || with("b", vec![file("/x", 0o644, "b")]);
+        let error = laid(vec![one(), other()]).unwrap_err().to_string();
+        assert!(error.contains("`/x`"), "{error}");
+        let mut replacing = other();
+        replacing.control.push(("Replaces".into(), "a (<< 2)".into()));
+        let tree = laid(vec![one(), replacing]).unwrap();
+        assert_eq!(tree.file(&path("/x")).unwrap().1.read(9).unwrap(), b"b");
+    }
+
+    #[test]
+    fn what_is_excluded_is_left_out_and_an_exclusion_of_nothing_is_told() {
+        let mut fixture = Fixture::new();
+        fixture.packages = vec![with("a", vec![file("/x", 0o644, "a")])];
+        for (glob, fits) in [("/x", true), ("/y*", false)] {
+            fixture.profile.userland.exclude = vec![glob.into()];
+            let tree = fixture.with(|inputs| {
+                let account = super::super::scripts::account(inputs)?;
+                let mut tree = Tree::default();
+                super::super::accounts::accounts(&mut tree, inputs, &account)?;
+                unpack(&mut tree, inputs, &account).map(|()| tree)
+            });
+            assert_eq!(tree.unwrap().get(&path("/x")).is_none(), fits, "{glob}");
+            assert_eq!(fixture.report.warnings().is_empty(), fits, "{glob}");
+        }
+    }
+}

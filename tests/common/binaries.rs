@@ -22,7 +22,9 @@ pub fn module(exports: &[&str], imports: &[&str], info: &[&str]) -> Vec<u8> {
         symbol((*name).to_owned(), 0);
     }
     // Name, type, link, info, entry size, bytes.
-    let sections: [(&str, u32, u32, u32, u64, Vec<u8>); 6] = [
+    // Name, kind, link, info, size of an entry, bytes.
+    type Section = (&'static str, u32, u32, u32, u64, Vec<u8>);
+    let sections: [Section; 6] = [
         ("", 0, 0, 0, 0, Vec::new()),
         (".modinfo", 1, 0, 0, 0, join(info)),
         ("__ksymtab_strings", 1, 0, 0, 0, join(exports)),

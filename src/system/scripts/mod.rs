@@ -83,6 +83,22 @@ pub struct Tally {
     pub triggers: usize,
     /// Configuration files, laid as they are shipped.
     pub conffiles: usize,
+    /// What the table says of the rest of scripts and of triggers, in the order of packages.
+    pub verdicts: Vec<Verdict>,
+}
+
+/// A row of the table that was used.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Verdict {
+    /// The package.
+    pub package: String,
+    /// `preinst`, `postinst` or the trigger's name.
+    pub script: String,
+    /// The step that does what is needed; none where nothing is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub covered_by: Option<String>,
+    /// Why.
+    pub reason: String,
 }
 
 /// Accounts for every script and every trigger of every package.
@@ -156,6 +172,12 @@ fn one(
     let rows = table::rows(&package.name, kind.name())?;
     if let Some(row) = rows.iter().find(|row| row.sha256.contains(&digest)) {
         account.tally.rows += 1;
+        account.tally.verdicts.push(Verdict {
+            package: name(),
+            script: kind.name().to_owned(),
+            covered_by: row.covered_by.clone(),
+            reason: row.reason.clone(),
+        });
         account.effects.extend(row.effects.iter().map(|effect| (name(), effect.clone())));
         return Ok(());
     }

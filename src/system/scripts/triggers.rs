@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::super::Inputs;
-use super::{Tally, Unknown, acknowledged, table};
+use super::{Tally, Unknown, Verdict, acknowledged, table};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::source::Package;
@@ -23,8 +23,14 @@ pub(super) fn account(
         match (words.next().unwrap_or_default(), words.next(), words.next()) {
             ("interest" | "interest-await" | "interest-noawait", Some(name), None) => {
                 tally.triggers += 1;
-                if table::trigger(&package.name, name)?.is_none() {
-                    left.push_str(&format!("interest {name}\n"));
+                match table::trigger(&package.name, name)? {
+                    Some(row) => tally.verdicts.push(Verdict {
+                        package: package.name.clone(),
+                        script: name.to_owned(),
+                        covered_by: row.covered_by.clone(),
+                        reason: row.reason.clone(),
+                    }),
+                    None => left.push_str(&format!("interest {name}\n")),
                 }
             }
             ("activate" | "activate-await" | "activate-noawait", Some(_), None) => {}

@@ -144,8 +144,7 @@ impl<'a> Parser<'a> {
                 text.clear();
             }
         };
-        loop {
-            let Some(&byte) = self.rest().first() else { break };
+        while let Some(&byte) = self.rest().first() {
             if ends(byte) {
                 break;
             }
