@@ -37,7 +37,7 @@ fn unpack(bytes: &[u8]) -> Result<Package> {
         _ => panic!("once refused, once not"),
     }
     assert_eq!(std::fs::read_dir(folder.path().join("tmp")).unwrap().count(), 0);
-    cold.map(|package| {
+    cold.inspect(|package| {
         // Contents lie in a store that is gone when this returns.
         for member in &package.members {
             if let MemberKind::File(content) = &member.kind {
@@ -45,7 +45,6 @@ fn unpack(bytes: &[u8]) -> Result<Package> {
                 assert_eq!(content.digest(), Some(Digest::of(&bytes)));
             }
         }
-        package
     })
 }
 
@@ -57,7 +56,9 @@ fn refused(bytes: &[u8], word: &str) {
 
 fn member(kind: EntryType, name: &str, bytes: &[u8]) -> Vec<u8> {
     Deb::new("p", "1")
-        .data(|tar| drop(tar.raw(Tar::header(kind, 0o644, bytes.len() as u64), name.as_bytes(), bytes)))
+        .data(|tar| {
+            tar.raw(Tar::header(kind, 0o644, bytes.len() as u64), name.as_bytes(), bytes);
+        })
         .build()
 }
 
@@ -125,7 +126,11 @@ fn members_that_harm() {
         (vec![("uid", b"minus")], "not a number"),
         (vec![("path", b"../../x")], "holds `.` or `..`"),
     ] {
-        let bytes = Deb::new("p", "1").data(|tar| drop(tar.pax(&records).file("/x", 0o644, b"1"))).build();
+        let bytes = Deb::new("p", "1")
+            .data(|tar| {
+                tar.pax(&records).file("/x", 0o644, b"1");
+            })
+            .build();
         refused(&bytes, word);
     }
     let huge = Deb::new("p", "1").data(|tar| {

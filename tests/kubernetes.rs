@@ -20,7 +20,9 @@ fn programs(names: &[&str]) -> Vec<u8> {
     let mut tar = tar::Builder::new(Vec::new());
     for name in names {
         let mut header = tar::Header::new_ustar();
-        (header.set_uid(0), header.set_gid(0), header.set_mtime(0));
+        header.set_uid(0);
+        header.set_gid(0);
+        header.set_mtime(0);
         header.set_mode(0o755);
         header.set_size(name.len() as u64);
         tar.append_data(&mut header, name, name.as_bytes()).unwrap();

@@ -2,7 +2,7 @@
 //!
 //! - Made of the packages' sysusers files (`sysusers.d(5)`), of what scripts would have added (the
 //!   table of the `scripts` step), and of the profile; no script is run.
-//! - Every id is fixed: the packages that ask for any free id get one from [`pinned`], so the same
+//! - Every id is fixed: the packages that ask for any free id get one from `pinned`, so the same
 //!   name has the same id in every image, whatever else is in it.
 //! - Nobody can log in by password: every account is locked.
 
