@@ -8,7 +8,8 @@ mod node;
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use node::{boot, build, hello_pod, hello_pod_text, run};
 
@@ -81,17 +82,30 @@ fn a_spoilt_kubelet_is_refused() {
     });
 }
 
+/// A disk with a partition that is for /var by type and label, and holds nothing that could be mounted.
+fn tenant() -> PathBuf {
+    let path = node::scratch().join("copies/tenant.raw");
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::File::create(&path).unwrap().set_len(2 << 30).unwrap();
+    let kind = "--typecode=1:4d21b016-b534-45c2-a9fb-5c16e091fd2d";
+    let status = Command::new("sgdisk").args(["--new=1:0:0", kind, "--change-name=1:var"]).arg(&path).status();
+    assert!(status.is_ok_and(|status| status.success()), "sgdisk makes the disk");
+    path
+}
+
 #[test]
-fn a_copy_of_the_disk_is_never_taken() {
-    // A tenant's disk with the very same partitions, attached first, its root spoilt: had it been taken,
-    // verity would refuse it.
+fn neither_a_copy_of_the_disk_nor_the_var_of_another_is_taken() {
+    // Attached first: a disk with the very same partitions, its root spoilt, so that verity would refuse
+    // it; and a disk whose /var could not be mounted.
     let image = hello_pod();
     let decoy = image.copy("decoy");
     flip(&decoy, start(&image, "hello-pod_1") + 8);
-    let decoy_text = decoy.to_str().unwrap();
-    let booted = boot("decoy", &image.raw, HELLO, TIMEOUT, &["--disk-size", "4G", "--extra-disk", decoy_text]);
-    booted.ended(0).saw(HELLO);
+    let tenant = tenant();
+    let extra = [&decoy, &tenant].map(|path| path.to_str().unwrap());
+    let more = ["--disk-size", "4G", "--disk", "nvme", "--extra-disk", extra[0], "--extra-disk", extra[1]];
+    boot("decoy", &image.raw, HELLO, TIMEOUT, &more).ended(0).saw(HELLO);
     std::fs::remove_file(decoy).unwrap();
+    std::fs::remove_file(tenant).unwrap();
 }
 
 #[test]
@@ -150,8 +164,10 @@ fn told<'a>(booted: &'a node::Boot, what: &str) -> &'a str {
 #[test]
 fn what_may_be_written_can_be_and_no_two_nodes_share_an_id() {
     let image = build("probe", &format!("{}\n{PROBE}", hello_pod_text().replace("\"hello-pod\"", "\"probe\"")));
-    let ids = ["11111111-2222-4333-8444-555555555555", "99999999-2222-4333-8444-555555555555"].map(|uuid| {
-        let more = ["--disk-size", "4G", "--uuid", uuid];
+    let machines =
+        [("11111111-2222-4333-8444-555555555555", "virtio"), ("99999999-2222-4333-8444-555555555555", "scsi")];
+    let ids = machines.map(|(uuid, bus)| {
+        let more = ["--disk-size", "4G", "--uuid", uuid, "--disk", bus];
         let booted = boot(&format!("probe-{}", &uuid[..4]), &image.raw, "probe-done", TIMEOUT, &more);
         booted.ended(0);
         for (what, expected) in
