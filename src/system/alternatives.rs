@@ -42,3 +42,41 @@ pub fn alternatives(tree: &mut Tree, inputs: &Inputs<'_>, account: &Account) -> 
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Fixture, package, path};
+    use super::*;
+    use crate::source::ScriptKind;
+    use crate::tree::{Content, Kind, Leaf, Meta, NodeRef};
+
+    #[test]
+    fn the_highest_priority_that_is_there_wins() {
+        let mut fixture = Fixture::new();
+        for (name, priority) in [("low", 5), ("high", 20), ("gone", 99)] {
+            let mut package = package(name);
+            let script = format!(
+                "update-alternatives --install /usr/bin/x x /usr/bin/{name} {priority} --slave /usr/bin/xs xs /usr/bin/{name}-s"
+            );
+            package.scripts.insert(ScriptKind::Postinst, script);
+            fixture.packages.push(package);
+        }
+        let mut tree = Tree::default();
+        for name in ["low", "high", "low-s"] {
+            tree.put_file(&path(&format!("/usr/bin/{name}")), Meta::new(0o755, 0), Content::bytes(*b"x")).unwrap();
+        }
+        fixture.with(|inputs| {
+            let account = super::super::scripts::account(inputs).unwrap();
+            alternatives(&mut tree, inputs, &account).unwrap();
+        });
+        let target = |name: &str| match tree.get(&path(name)) {
+            Some(NodeRef::Leaf(_, Leaf { kind: Kind::Symlink(target), .. })) => {
+                String::from_utf8_lossy(target).into_owned()
+            }
+            _ => String::new(),
+        };
+        assert_eq!(target("/usr/bin/x"), "/etc/alternatives/x");
+        assert_eq!(target("/etc/alternatives/x"), "/usr/bin/high");
+        assert_eq!(target("/usr/bin/xs"), "", "a slave without its program");
+    }
+}

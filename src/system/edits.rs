@@ -81,3 +81,52 @@ fn bytes(inputs: &Inputs<'_>, content: &FileContent) -> Result<Content> {
     };
     inputs.files.get(&key).cloned().ok_or_else(|| Error::bug(format!("`{key}` was not fetched")))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Fixture, path};
+    use super::*;
+    use crate::tree::Meta;
+
+    fn done(edits: Vec<Edit>) -> Result<Tree> {
+        let mut tree = Tree::default();
+        tree.put_file(&path("/usr/bin/a"), Meta::new(0o4755, 0), Content::bytes(*b"a"))?;
+        tree.put_file(&path("/etc/group"), Meta::new(0o644, 0), Content::bytes(*b"adm:x:4:\n"))?;
+        tree.put_link(&path("/bin"), Meta::default(), b"usr/bin")?;
+        Fixture::new().with(|inputs| apply(&mut tree, inputs, &edits)).map(|()| tree)
+    }
+
+    fn owner(group: &str) -> (String, String) {
+        ("root".into(), group.into())
+    }
+
+    #[test]
+    fn they_are_applied_in_order() {
+        let tree = done(vec![
+            Edit::File {
+                path: path("/bin/b"),
+                content: FileContent::Text("b".into()),
+                mode: 0o755,
+                owner: owner("adm"),
+            },
+            Edit::Mode { path: path("/bin/a"), mode: Some(0o755), owner: None },
+            Edit::Remove("/usr/bin/b*".into()),
+            Edit::Directory { path: path("/srv/x"), mode: 0o700, owner: owner("7") },
+            Edit::Link { path: path("/srv/y"), target: "x".into() },
+        ])
+        .unwrap();
+        assert!(tree.get(&path("/usr/bin/b")).is_none());
+        assert_eq!(tree.get(&path("/usr/bin/a")).unwrap().meta().mode, 0o755);
+        assert_eq!(tree.get(&path("/srv/x")).unwrap().meta().gid, 7);
+        assert!(tree.get(&path("/srv/y")).is_some());
+    }
+
+    #[test]
+    fn what_fits_nothing_is_an_error() {
+        let nobody = Edit::Directory { path: path("/x"), mode: 0o755, owner: owner("nobody") };
+        let mode = Edit::Mode { path: path("/none"), mode: Some(0o644), owner: None };
+        for edit in [Edit::Remove("/usr/bin/c*".into()), mode, nobody] {
+            assert!(done(vec![edit]).is_err());
+        }
+    }
+}

@@ -28,6 +28,10 @@ pub fn linker_cache(tree: &mut Tree, inputs: &Inputs<'_>, _: &Account) -> Result
     };
     let mut entries: Vec<(String, String)> = Vec::new();
     for folder in closure::folders(tree)? {
+        // These hold only the linker itself, which lies in another folder too.
+        if folder.as_bytes().ends_with(b"lib64") {
+            continue;
+        }
         let Some(real) = tree.resolve(&folder) else { continue };
         for name in tree.directory(&real).into_iter().flat_map(|folder| folder.entries.keys()) {
             let Ok(name) = std::str::from_utf8(name) else { continue };

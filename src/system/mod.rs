@@ -15,6 +15,7 @@ mod effects;
 mod identity;
 mod linker;
 mod names;
+mod pam;
 mod place;
 mod posture;
 mod quiet;
@@ -101,6 +102,7 @@ pub const BEFORE_NODE: &[Step] = &[
     step("doing what scripts would", effects::effects),
     step("laying the base system", base::base),
     step("writing the names of hosts and services", names::names),
+    step("making the common PAM stacks", pam::pam),
     step("carrying out tmpfiles.d", tmpfiles::tmpfiles),
     step("choosing alternatives", alternatives::alternatives),
     step("enabling the units of packages", units::packages),

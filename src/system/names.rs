@@ -1,5 +1,7 @@
 //! Names of hosts, users and services: nsswitch, hosts, networks, resolv.conf, time zone, shells.
 
+use std::collections::BTreeSet;
+
 use super::scripts::Account;
 use super::{Inputs, Place};
 use crate::error::{Context, Result};
@@ -27,17 +29,20 @@ const HOSTS: &str = "127.0.0.1\tlocalhost
 ::1\t\tlocalhost ip6-localhost ip6-loopback
 ff02::1\t\tip6-allnodes
 ff02::2\t\tip6-allrouters
+
 ";
 
 const NETWORKS: &str = "default\t\t0.0.0.0
 loopback\t127.0.0.0
 link-local\t169.254.0.0
+
 ";
 
 /// Writes the files where neither packages nor scripts did.
 pub fn names(tree: &mut Tree, inputs: &Inputs<'_>, _: &Account) -> Result<()> {
     let has = |tree: &Tree, path: &str| -> Result<bool> { Ok(tree.get(&RootPath::new(path)?).is_some()) };
     let nsswitch = nsswitch(tree)?;
+    shells(tree, inputs)?;
     let mut place = Place::new(tree, inputs, "names");
     place.file("/etc/nsswitch.conf", 0o644, nsswitch)?;
     if !has(place.tree, "/etc/hosts")? {
@@ -54,6 +59,37 @@ pub fn names(tree: &mut Tree, inputs: &Inputs<'_>, _: &Account) -> Result<()> {
         place.link("/etc/localtime", "/usr/share/zoneinfo/Etc/UTC")?;
     }
     Ok(())
+}
+
+/// The list of login shells: debianutils' own, and those that packages name, as `update-shells` joins them.
+fn shells(tree: &mut Tree, inputs: &Inputs<'_>) -> Result<()> {
+    let read = |tree: &Tree, path: &RootPath| -> Result<String> {
+        let Some((_, content)) = tree.file(path) else { return Ok(String::new()) };
+        let bytes = content.read(1 << 16).context(|| format!("reading `{path}`"))?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    };
+    let own = read(tree, &RootPath::new("/usr/share/debianutils/shells")?)?;
+    if own.is_empty() {
+        return Ok(());
+    }
+    let folder = RootPath::new("/usr/share/debianutils/shells.d")?;
+    let names: Vec<_> = tree.directory(&folder).into_iter().flat_map(|folder| folder.entries.keys()).cloned().collect();
+    let mut lists = vec![own];
+    for name in names {
+        lists.push(read(tree, &folder.join(&name)?)?);
+    }
+    let (mut text, mut have) = (String::new(), BTreeSet::new());
+    for line in lists.iter().flat_map(|list| list.lines()) {
+        // On a merged /usr a shell has two names.
+        let other = line.starts_with("/bin/").then(|| format!("/usr{line}"));
+        for line in std::iter::once(line.to_owned()).chain(other) {
+            if have.insert(line.clone()) {
+                text.push_str(&line);
+                text.push('\n');
+            }
+        }
+    }
+    Place::new(tree, inputs, "names").file("/etc/shells", 0o644, text)
 }
 
 /// The default's text, with the modules of packages that are there added as their scripts would.

@@ -209,60 +209,94 @@ pub(super) fn matches(glob: &globset::GlobMatcher, path: &RootPath) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{Fixture, file, folder, link, package, path};
+    use super::super::testing::{Fixture, file, folder, link, member, package, path};
     use super::*;
+    use crate::tree::Content;
 
-    fn laid(packages: Vec<Package>) -> Result<Tree> {
-        let mut fixture = Fixture::new();
-        fixture.packages = packages;
-        fixture.with(|inputs| {
-            let mut tree = Tree::default();
-            let account = super::super::scripts::account(inputs)?;
-            super::super::accounts::accounts(&mut tree, inputs, &account)?;
-            unpack(&mut tree, inputs, &account)?;
-            Ok(tree)
-        })
-    }
-
-    fn with(name: &str, members: Vec<Member>) -> Package {
-        Package { members, ..package(name) }
-    }
-
-    #[test]
-    fn folders_that_are_links_lead_on_whatever_the_order_of_packages() {
-        let early = with("a", vec![folder("/lib", 0o755), file("/lib/x", 0o644, "x")]);
-        let late = with("base-files", vec![folder("/usr/lib", 0o755), link("/lib", "usr/lib")]);
-        let tree = laid(vec![early, late]).unwrap();
-        assert_eq!(tree.file(&path("/usr/lib/x")).unwrap().1.read(9).unwrap(), b"x");
-        assert_eq!(tree.file(&path("/usr/lib/x")).unwrap().0.origin.as_deref(), Some("a"));
-    }
-
-    #[test]
-    fn two_packages_that_ship_one_file_are_an_error_unless_one_replaces_the_other() {
-        let one = || with("a", vec![file("/x", 0o644, "a")]);
-        let other = || with("b", vec![file("/x", 0o644, "b")]);
-        let error = laid(vec![one(), other()]).unwrap_err().to_string();
-        assert!(error.contains("`/x`"), "{error}");
-        let mut replacing = other();
-        replacing.control.push(("Replaces".into(), "a (<< 2)".into()));
-        let tree = laid(vec![one(), replacing]).unwrap();
-        assert_eq!(tree.file(&path("/x")).unwrap().1.read(9).unwrap(), b"b");
-    }
-
-    #[test]
-    fn what_is_excluded_is_left_out_and_an_exclusion_of_nothing_is_told() {
-        let mut fixture = Fixture::new();
-        fixture.packages = vec![with("a", vec![file("/x", 0o644, "a")])];
-        for (glob, fits) in [("/x", true), ("/y*", false)] {
-            fixture.profile.userland.exclude = vec![glob.into()];
-            let tree = fixture.with(|inputs| {
-                let account = super::super::scripts::account(inputs)?;
-                let mut tree = Tree::default();
-                super::super::accounts::accounts(&mut tree, inputs, &account)?;
-                unpack(&mut tree, inputs, &account).map(|()| tree)
-            });
-            assert_eq!(tree.unwrap().get(&path("/x")).is_none(), fits, "{glob}");
-            assert_eq!(fixture.report.warnings().is_empty(), fits, "{glob}");
+    fn tree(fixture: &Fixture) -> Result<Tree> {
+        let mut tree = Tree::default();
+        let accounts = [("/etc/passwd", "root:x:0:0:::\n"), ("/etc/group", "root:x:0:\nshadow:x:42:\n")];
+        for (name, text) in accounts {
+            tree.put_file(&path(name), Meta::new(0o644, 0).from(&"accounts".into()), Content::bytes(text.as_bytes()))?;
         }
+        fixture.with(|inputs| unpack(&mut tree, inputs, &Account::default())).map(|()| tree)
+    }
+
+    #[test]
+    fn links_owners_times_and_hard_links() {
+        let mut fixture = Fixture::new();
+        // The link comes in a later package than the file below it.
+        let mut early = package("a");
+        let mut owned = file("/bin/x", 0o2755, "x");
+        owned.owner.1 = Some("shadow".into());
+        early.members = vec![owned, member("/bin/y", 0o755, MemberKind::HardLink(path("/bin/x")))];
+        let mut late = package("b");
+        late.members = vec![folder("/usr/bin", 0o755), link("/bin", "usr/bin")];
+        fixture.packages = vec![early, late];
+        let tree = tree(&fixture).unwrap();
+        let meta = tree.get(&path("/usr/bin/x")).unwrap().meta().clone();
+        assert_eq!((meta.mode, meta.gid, meta.mtime, meta.origin.as_deref()), (0o2755, 42, 1_700_000_000, Some("a")));
+        let id = |name: &str| match tree.get(&path(name)) {
+            Some(NodeRef::Leaf(id, _)) => id,
+            _ => panic!("{name}"),
+        };
+        assert_eq!(id("/usr/bin/x"), id("/usr/bin/y"));
+    }
+
+    #[test]
+    fn conflicts_are_errors_unless_replaced() {
+        let mut fixture = Fixture::new();
+        for (name, text) in [("a", "of a"), ("b", "of b")] {
+            let mut package = package(name);
+            package.members = vec![file("/x", 0o644, text)];
+            fixture.packages.push(package);
+        }
+        assert!(tree(&fixture).unwrap_err().message().contains("both `a` and `b` ship it"));
+        for (index, other, wins) in [(0, "b", "of a"), (1, "a (<< 2), c", "of b")] {
+            let mut fixture = Fixture::new();
+            fixture.packages = ["a", "b"]
+                .map(|name| {
+                    let mut package = package(name);
+                    package.members = vec![file("/x", 0o644, &format!("of {name}"))];
+                    package
+                })
+                .to_vec();
+            fixture.packages[index].control.push(("Replaces".into(), other.into()));
+            let tree = tree(&fixture).unwrap();
+            assert_eq!(tree.file(&path("/x")).unwrap().1.read(10).unwrap(), wins.as_bytes());
+        }
+    }
+
+    #[test]
+    fn folders_must_agree_and_unknown_owners_are_errors() {
+        let mut fixture = Fixture::new();
+        for (name, mode) in [("a", 0o755), ("b", 0o700)] {
+            let mut package = package(name);
+            package.members = vec![folder("/x", mode)];
+            fixture.packages.push(package);
+        }
+        assert!(tree(&fixture).is_err());
+        fixture.packages.truncate(1);
+        fixture.packages[0].members[0].owner.0 = Some("nobody-knows".into());
+        assert!(tree(&fixture).is_err());
+    }
+
+    #[test]
+    fn exclusions_take_what_lies_below() {
+        let mut fixture = Fixture::new();
+        let mut package = package("a");
+        package.members = vec![
+            folder("/usr/share/doc", 0o755),
+            file("/usr/share/doc/a/copyright", 0o644, "c"),
+            file("/usr/share/doc/a/NEWS", 0o644, "n"),
+        ];
+        fixture.packages.push(package);
+        fixture.profile.userland.exclude = vec!["/usr/share/doc/*/NEWS".into(), "/none".into()];
+        let tree = tree(&fixture).unwrap();
+        assert!(tree.file(&path("/usr/share/doc/a/copyright")).is_some());
+        assert!(tree.get(&path("/usr/share/doc/a/NEWS")).is_none());
+        assert_eq!(fixture.report.warnings().len(), 1);
+        fixture.profile.userland.exclude = vec!["[".into()];
+        assert!(super::tests::tree(&fixture).is_err());
     }
 }

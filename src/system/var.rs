@@ -90,3 +90,35 @@ fn escaped(text: &str) -> String {
     let text = text.replace('\\', "\\\\").replace('%', "%%").replace('"', "\\\"");
     if text.contains(char::is_whitespace) { format!("\"{text}\"") } else { text }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Fixture, path};
+    use super::*;
+
+    #[test]
+    fn what_lies_below_var_is_made_at_boot() {
+        let mut tree = Tree::default();
+        let meta = |mode| Meta::new(mode, 0);
+        tree.put_directory(&path("/var/lib"), meta(0o755)).unwrap();
+        tree.put_directory(&path("/var/lib/app"), meta(0o750).owned(5, 6)).unwrap();
+        tree.put_file(&path("/var/lib/app/a b%"), meta(0o600), Content::bytes(*b"x")).unwrap();
+        tree.put_link(&path("/var/lib/link"), meta(0), b"app").unwrap();
+        tree.put_directory(&path("/var/lib/theirs"), meta(0o755)).unwrap();
+        tree.put_file(&path("/usr/lib/tmpfiles.d/a.conf"), meta(0o644), Content::bytes(*b"d /var/lib/theirs 0700\n"))
+            .unwrap();
+        Fixture::new().with(|inputs| var(&mut tree, inputs, &Account::default())).unwrap();
+        let lines = String::from_utf8(tree.file(&path(TMPFILES)).unwrap().1.read(10_000).unwrap()).unwrap();
+        assert_eq!(
+            lines.lines().skip(1).collect::<Vec<_>>(),
+            [
+                "d /var/lib 0755 0 0 -",
+                "d /var/lib/app 0750 5 6 -",
+                "C \"/var/lib/app/a b%%\" 0600 0 0 - \"/usr/share/factory/var/lib/app/a b%%\"",
+                "L /var/lib/link - - - - app",
+            ]
+        );
+        assert!(tree.file(&path("/usr/share/factory/var/lib/app/a b%")).is_some());
+        assert_eq!(tree.directory(&path("/var/lib")).unwrap().entries.len(), 0);
+    }
+}

@@ -283,3 +283,63 @@ fn plain(field: &str) -> Result<()> {
             .hint("expected text without `:` and line breaks")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Fixture, file, package, path};
+    use super::*;
+
+    fn made(fixture: &Fixture) -> Result<Tree> {
+        let mut tree = Tree::default();
+        fixture.with(|inputs| accounts(&mut tree, inputs, &Account::default())).map(|()| tree)
+    }
+
+    fn with(lines: &str) -> Fixture {
+        let mut fixture = Fixture::new();
+        let mut package = package("a");
+        package.members = vec![file("/usr/lib/sysusers.d/a.conf", 0o644, lines)];
+        fixture.packages.push(package);
+        fixture
+    }
+
+    fn text(tree: &Tree, name: &str) -> String {
+        String::from_utf8(tree.file(&path(name)).unwrap().1.read(10_000).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn free_ids_are_pinned_and_nobody_can_log_in() {
+        let mut fixture =
+            with("u! systemd-network - \"Net\"\ng shadow 42\nu root 0 - /root /bin/sh\nm systemd-network shadow\n");
+        fixture.profile.users.push(crate::profile::User {
+            name: "app".into(),
+            uid: 2000,
+            gid: 2000,
+            home: "/nonexistent".into(),
+            shell: "/usr/sbin/nologin".into(),
+            groups: vec!["shadow".into()],
+        });
+        let tree = made(&fixture).unwrap();
+        assert_eq!(
+            text(&tree, "/etc/passwd"),
+            "root:x:0:0::/root:/bin/sh\nsystemd-network:x:998:998:Net:/:/usr/sbin/nologin\n\
+             app:x:2000:2000::/nonexistent:/usr/sbin/nologin\n"
+        );
+        assert_eq!(
+            text(&tree, "/etc/group"),
+            "root:x:0:\nshadow:x:42:app,systemd-network\nsystemd-network:x:998:\napp:x:2000:\n"
+        );
+        assert!(text(&tree, "/etc/shadow").lines().all(|line| line.split(':').nth(1) == Some("!*")));
+        let meta = tree.get(&path("/etc/shadow")).unwrap().meta();
+        assert_eq!((meta.mode, meta.gid), (0o640, 42));
+        assert_eq!(Accounts::of(&tree).unwrap().gid("shadow").unwrap(), 42);
+    }
+
+    #[test]
+    fn what_has_no_id_or_two_is_an_error() {
+        let error = made(&with("u odd -\n")).unwrap_err();
+        assert!(error.hints()[0].contains("[[user]]"), "{error}");
+        for lines in ["g a 5\ng b 5\n", "g a 5\ng a 6\n", "u x 1\nm x none\n", "u x:y 1\n", "u a 5 \"x:y\"\n"] {
+            assert!(made(&with(lines)).is_err(), "{lines}");
+        }
+    }
+}

@@ -102,3 +102,46 @@ fn elves(tree: &Tree) -> Result<BTreeMap<RootPath, Elf>> {
     std::thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(work))));
     found.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Fixture, path};
+    use super::*;
+    use crate::tree::Meta;
+
+    /// The test's own program, whose libraries are the host's.
+    fn program() -> Content {
+        let bytes = std::fs::read(std::env::current_exe().unwrap()).unwrap();
+        Content::bytes(bytes)
+    }
+
+    #[test]
+    fn a_missing_library_and_interpreter_are_found() {
+        let mut tree = Tree::default();
+        tree.put_file(&path("/usr/bin/x"), Meta::new(0o755, 0), program()).unwrap();
+        tree.put_file(&path("/usr/bin/text"), Meta::new(0o755, 0), Content::bytes([b'x'; 100])).unwrap();
+        let mut fixture = Fixture::new();
+        let error = fixture.with(|inputs| closure(&mut tree, inputs, &Account::default())).unwrap_err();
+        assert_eq!(error.kind(), Kind::Found);
+        assert!(error.message().contains("`/usr/bin/x` needs `libc.so.6`"), "{error}");
+        assert!(error.message().contains("needs its interpreter"), "{error}");
+        let waiver = crate::profile::Waiver { reason: "a test".into(), until: None };
+        fixture.profile.waivers.insert(WAIVER.into(), waiver);
+        fixture.with(|inputs| closure(&mut tree, inputs, &Account::default())).unwrap();
+        assert!(!fixture.report.warnings().is_empty());
+    }
+
+    #[test]
+    fn damaged_files_are_errors_and_never_worse() {
+        let bytes = program().read(1 << 30).unwrap();
+        for length in [64, 100, 1000, 5000] {
+            let mut cut = bytes[..length].to_vec();
+            for at in (16..length).step_by(7) {
+                cut[at] ^= 0xff;
+            }
+            // An error or nothing: both will do.
+            drop(read(&Content::bytes(cut)));
+            drop(read(&Content::bytes(bytes[..length].to_vec())));
+        }
+    }
+}

@@ -435,3 +435,116 @@ pub(super) fn writes_file(redirect: &Redirect, variables: &Variables) -> bool {
     let nowhere = target.as_deref().is_some_and(|target| target == "/dev/null" || target == "/dev/stderr");
     matches!(redirect.sign, ">" | ">>" | ">|" | "<>") && !nowhere
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::residue;
+    use super::super::shell::parse;
+    use super::*;
+    use crate::system::units::Scope;
+
+    fn run(script: &str) -> (Vec<Meaning>, String) {
+        let found = evaluate(&parse(script).unwrap(), &["configure", ""], &[("DPKG_ROOT", "")]).unwrap();
+        let text = if residue::quiet(&found.left) { String::new() } else { residue::text(&found.left) };
+        (found.meanings.into_iter().filter(|meaning| !matches!(meaning, Meaning::Nothing(_))).collect(), text)
+    }
+
+    fn left(script: &str) -> String {
+        run(script).1
+    }
+
+    #[test]
+    fn what_is_decided_disappears() {
+        for script in [
+            "if [ \"$1\" = upgrade ]; then rm -rf /x; fi",
+            "case \"$1\" in abort-*) rm /x;; configure) ;; esac",
+            "if dpkg --compare-versions \"$2\" lt-nl 1.0; then rm /x; fi",
+            "f() { rm /x; }\n[ -n \"$2\" ] && f",
+            "if [ -d /run/systemd/system ]; then systemctl restart x; fi",
+            "exit 0\nrm /x",
+            "if [ -e /x ]; then :; fi",
+            "x=$(readlink /x)",
+            "echo hello >&2",
+        ] {
+            assert_eq!(left(script), "", "{script}");
+        }
+    }
+
+    #[test]
+    fn an_empty_version_is_older_than_any() {
+        assert_eq!(left("if dpkg --compare-versions \"$2\" lt 1.0; then rm /x; fi"), "rm /x\n");
+    }
+
+    #[test]
+    fn values_are_filled_in_and_loops_unrolled() {
+        assert_eq!(left("g=adm\nfor f in a b; do chgrp $g /x/$f; done"), "chgrp adm /x/a\nchgrp adm /x/b\n");
+        assert_eq!(left("f() { chmod $2 \"$1\"; }\nf /x 0600"), "chmod 0600 /x\n");
+    }
+
+    #[test]
+    fn what_files_decide_stays_under_its_condition() {
+        assert_eq!(left("if ! [ -e /x ]; then cp /a /x; fi"), "if\n    ! [ -e /x ]\nthen\n  cp /a /x\n");
+        assert_eq!(left("[ -e /x ] || cp /a /x"), "if\n    [ -e /x ]\nelse\n  cp /a /x\n");
+        // A condition and its opposite must not look alike.
+        assert_ne!(left("if [ -e /x ]; then rm /x; fi"), left("if ! [ -e /x ]; then rm /x; fi"));
+    }
+
+    #[test]
+    fn a_failing_branch_was_not_gone() {
+        assert_eq!(left("if [ ! -e /x ]; then echo no; exit 1; fi\nrm /y"), "rm /y\n");
+        let (meanings, text) = run("test -e /x || exit 1\ndeb-systemd-helper enable 'a.service'");
+        assert_eq!((meanings.len(), &*text), (1, ""));
+    }
+
+    #[test]
+    fn blocks_are_known_by_what_they_say() {
+        let block = "if [ \"$1\" = configure ]; then\n\
+            deb-systemd-helper unmask 'a.service' >/dev/null || true\n\
+            if deb-systemd-helper --quiet was-enabled 'a.service'; then\n\
+            deb-systemd-helper enable 'a.service' >/dev/null || true\n\
+            else deb-systemd-helper update-state 'a.service' >/dev/null || true; fi\nfi";
+        let enable = |unit: &str| Meaning::Enable(Scope::System, unit.to_owned());
+        assert_eq!(run(block), (vec![enable("a.service")], String::new()));
+        // Off by default: a unit that was never seen is not enabled.
+        let off = block.replace("was-enabled", "debian-installed");
+        assert_eq!(run(&off), (Vec::new(), String::new()));
+        // A heading alone is believed nothing.
+        let fake = "# Automatically added by dh_installsystemd/13\nrm -rf /x\n# End automatically added section";
+        assert_eq!(left(fake), "rm -rf /x\n");
+    }
+
+    #[test]
+    fn wishes_below_something_undecided_are_left_as_text() {
+        let (meanings, text) = run("if [ -e /x ]; then deb-systemd-helper enable a.service; fi");
+        assert!(meanings.is_empty() && text.contains("deb-systemd-helper enable a.service"));
+        let (meanings, text) = run("[ -e /x ] && exit 0\ndeb-systemd-helper enable a.service");
+        assert!(meanings.is_empty() && text.contains("deb-systemd-helper enable a.service"), "{text}");
+    }
+
+    #[test]
+    fn effects_cannot_hide() {
+        for script in [
+            "x=$(rm /x)",
+            "echo $(rm /x)",
+            "echo a > /etc/x",
+            "cat /a | tee /etc/x",
+            "if rm /x; then :; fi",
+            "while read l; do rm $l; done < /x",
+            "f() { rm /x; }\necho a | f",
+            "eval rm /x",
+            ". /x",
+            "trap 'rm /x' EXIT",
+            "{ echo a; } > /etc/x",
+            "sed -i s/a/b/ /x",
+        ] {
+            assert_ne!(left(script), "", "{script}");
+        }
+    }
+
+    #[test]
+    fn endless_and_failing_scripts_are_errors() {
+        for script in ["f() { f; }\nf", "exit 1"] {
+            assert!(evaluate(&parse(script).unwrap(), &["configure", ""], &[]).is_err(), "{script}");
+        }
+    }
+}

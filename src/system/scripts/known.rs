@@ -266,3 +266,51 @@ pub fn only_reads(words: &[&str]) -> bool {
         name => READERS.contains(&name),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(text: &str) -> Option<Meaning> {
+        meaning(&text.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn accounts_in_disguise() {
+        let user = |name: &str, group: Option<&str>, home: &str| {
+            let (name, home, shell) = (name.to_owned(), home.to_owned(), "/usr/sbin/nologin".to_owned());
+            Some(Meaning::Effect(Box::new(Effect::User { name, group: group.map(str::to_owned), home, shell })))
+        };
+        assert_eq!(of("adduser --system --group --home /h --no-create-home --quiet x"), user("x", None, "/h"));
+        assert_eq!(of("adduser --system --home=/h x"), user("x", Some("nogroup"), "/h"));
+        let group = Effect::Group { name: "x".into() };
+        assert_eq!(of("addgroup --system x"), Some(Meaning::Effect(Box::new(group))));
+        assert_eq!(of("adduser x y"), None);
+        assert_eq!(of("adduser --system --uid 5 x"), None);
+    }
+
+    #[test]
+    fn what_only_looks_known_is_not() {
+        for text in [
+            "systemctl stop x",
+            "dpkg-divert --add --rename --divert /a /b",
+            "update-alternatives --set a /b",
+            "systemd-tmpfiles --remove x",
+            "deb-systemd-helper mask x",
+        ] {
+            assert_eq!(of(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn alternatives_with_slaves() {
+        let Some(Meaning::Effect(effect)) =
+            of("update-alternatives --install /usr/bin/x x /usr/bin/y 20 --slave /a b /c")
+        else {
+            panic!()
+        };
+        let Effect::Alternative(found) = *effect else { panic!() };
+        assert_eq!((found.priority, found.slaves.len()), (20, 1));
+        assert_eq!(of("update-alternatives --install /usr/bin/x x /usr/bin/y"), None);
+    }
+}

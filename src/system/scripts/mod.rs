@@ -229,3 +229,66 @@ fn unaccounted(unknown: &[Unknown]) -> Error {
     }
     Error::user(message.trim_end().to_owned()).hint(hint)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Fixture, package};
+    use super::*;
+    use crate::error::Kind;
+    use crate::profile::Acknowledgement;
+
+    fn fixture(script: &str) -> Fixture {
+        let mut fixture = Fixture::new();
+        let mut package = package("odd");
+        package.scripts.insert(ScriptKind::Postinst, script.into());
+        fixture.packages.push(package);
+        fixture
+    }
+
+    #[test]
+    fn the_table_is_sound() {
+        assert!(!table::rows("systemd", "postinst").unwrap().is_empty());
+        assert!(!table::rows("linux-image-6.12.1+deb13-cloud-amd64", "postinst").unwrap().is_empty());
+        assert!(table::rows("nothing", "postinst").unwrap().is_empty());
+        assert!(table::trigger("libc-bin", "ldconfig").unwrap().is_some());
+    }
+
+    #[test]
+    fn an_unknown_script_stops_with_the_key_to_write() {
+        let mut fixture = fixture("#!/bin/sh\nset -e\nchmod 0600 /etc/odd # why\n");
+        let error = fixture.with(account).unwrap_err();
+        assert_eq!(error.kind(), Kind::User);
+        assert!(error.message().contains("chmod 0600 /etc/odd"), "{error}");
+        let digest = Digest::of(b"chmod 0600 /etc/odd\n");
+        assert!(error.hints()[0].contains(&format!(
+            "[[userland.script]]\npackage = \"odd\"\nscript = \"postinst\"\nsha256 = \"{digest}\""
+        )));
+        let ack =
+            Acknowledgement { package: "odd".into(), script: "postinst".into(), sha256: digest, reason: "x".into() };
+        fixture.profile.userland.scripts.push(ack);
+        assert_eq!(fixture.with(account).unwrap().tally().acknowledged, 1);
+        // A changed script asks again; other layout and comments do not.
+        fixture.packages[0].scripts.insert(ScriptKind::Postinst, "chmod   0600 \"/etc/odd\"; exit 0".into());
+        assert!(fixture.with(account).is_ok());
+        fixture.packages[0].scripts.insert(ScriptKind::Postinst, "chmod 0644 /etc/odd".into());
+        assert!(fixture.with(account).is_err());
+    }
+
+    #[test]
+    fn what_is_not_understood_is_never_void() {
+        assert!(fixture("if then fi (((").with(account).is_err());
+        assert!(fixture("exec perl -e 'unlink'").with(account).is_err());
+        assert_eq!(fixture("#!/bin/sh\nset -e\nexit 0\n").with(account).unwrap().tally().void, 1);
+    }
+
+    #[test]
+    fn an_interest_of_no_row_stops() {
+        let mut fixture = fixture("");
+        fixture.packages[0].triggers = "interest-noawait /usr/share/odd\nactivate ldconfig\n".into();
+        assert!(fixture.with(account).unwrap_err().message().contains("interest /usr/share/odd"));
+        fixture.packages[0].triggers = "activate ldconfig\n".into();
+        assert!(fixture.with(account).is_ok());
+        fixture.packages[0].triggers = "what is this\n".into();
+        assert!(fixture.with(account).is_err());
+    }
+}
