@@ -143,8 +143,8 @@ args = ["sh", "-c", """
 say() { printf '\\r\\nprobe-%s %s\\r\\n' "$1" "$2" > /console; }
 tries() { if "$@" 2>/dev/null; then echo yes; else echo no; fi; }
 say machine "$(busybox cat /host/etc/machine-id)"
-say opt "$(tries busybox cp /bin/busybox /host/opt/cni/bin/plugin)"
-say runs "$(tries /host/opt/cni/bin/plugin true)"
+say opt "$(tries busybox cp /usr/bin/busybox /host/opt/cni/bin/busybox)"
+say runs "$(tries /host/opt/cni/bin/busybox true)"
 say conf "$(tries busybox touch /host/etc/cni/net.d/10-test.conf)"
 say volumes "$(tries busybox mkdir -p /host/var/lib/kubelet/volumeplugins/x)"
 say usr "$(tries busybox touch /host/usr/bin/new)"
