@@ -171,8 +171,7 @@ impl Work<'_> {
         };
         // A compiled program is kept even where other derived values are made anew: it is minutes of
         // work, and its key holds all that it was made of.
-        let store = self.cx.store.clone().with_derived();
-        let cx = Context { store, mirrors: self.cx.mirrors.clone(), ..*self.cx };
+        let cx = self.cx.with_store(self.cx.store.clone().with_derived());
         Ok(go::build(go, &inputs, self.profile.image.arch, &cx)?.0)
     }
 

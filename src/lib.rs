@@ -117,6 +117,14 @@ fn resolve(profile: &Profile, locked: bool, cx: &Context) -> Result<Lock> {
     Ok(lock)
 }
 
+/// The level that a profile is packed at; only zstd has a fast one.
+fn level(profile: &Profile, fast: bool) -> i32 {
+    match (fast, profile.pack.codec) {
+        (true, profile::Codec::Zstd) => FAST_LEVEL,
+        _ => profile.pack.level,
+    }
+}
+
 fn seal(
     profile: &Profile,
     lock: &Lock,
@@ -124,10 +132,7 @@ fn seal(
     fast: bool,
     cx: &Context,
 ) -> Result<root::Root> {
-    let level = match (fast, profile.pack.codec) {
-        (true, profile::Codec::Zstd) => FAST_LEVEL,
-        _ => profile.pack.level,
-    };
+    let level = level(profile, fast);
     let block_size = u32::try_from(profile.pack.block.bytes()).map_err(|_| Error::bug("a block of 4 GiB"))?;
     let options =
         squashfs::Options { codec: profile.pack.codec, level, block_size, epoch: lock.epoch.0, jobs: cx.jobs };

@@ -171,7 +171,7 @@ impl Manifest {
             start: partition.at,
             size: partition.length,
         });
-        let level = if fast { crate::FAST_LEVEL } else { profile.pack.level };
+        let level = crate::level(profile, fast);
         Ok(Manifest {
             schema: SCHEMA,
             imagebuild: env!("CARGO_PKG_VERSION").to_owned(),

@@ -100,9 +100,7 @@ fn make_uki(parts: &Parts, cmdline: &str, initrd: &Content, store: &Store) -> Re
         key = key.with(name).with(Digest::of(bytes).0);
     }
     let (blob, _) = store.derived(key, |out| Ok(out.write_all(&uki::append(&stub, &sections)?)?))?;
-    let digest = match blob.digest() {
-        Some(digest) => digest,
-        None => Digest::of_reader(blob.open()?)?.0,
-    };
-    Ok((blob.content(), digest))
+    let uki = blob.content();
+    let digest = uki.sha256()?;
+    Ok((uki, digest))
 }

@@ -39,7 +39,7 @@ pub struct Args {
 /// Builds.
 pub fn run(args: &Args, cx: &Context) -> Result<()> {
     let store = if args.no_cache { cx.store.clone().without_derived() } else { cx.store.clone() };
-    let cx = Context { store, mirrors: cx.mirrors.clone(), ..*cx };
+    let cx = cx.with_store(store);
     let request = Request {
         profile: args.profile.clone(),
         output: args.output.clone(),

@@ -18,3 +18,11 @@ pub struct Context<'a> {
     /// Places of archives by the source's name; win over profile and host.
     pub mirrors: BTreeMap<String, String>,
 }
+
+impl Context<'_> {
+    /// The same run on another view of the store.
+    #[must_use]
+    pub fn with_store(&self, store: Store) -> Self {
+        Context { store, mirrors: self.mirrors.clone(), ..*self }
+    }
+}

@@ -68,6 +68,14 @@ impl Content {
         self.digest
     }
 
+    /// SHA-256 of the content; read where it is not known.
+    pub fn sha256(&self) -> Result<Digest> {
+        match self.digest {
+            Some(digest) => Ok(digest),
+            None => Ok(Digest::of_reader(self.open()?)?.0),
+        }
+    }
+
     /// The file on disk and the extents; none where the bytes are our own.
     pub fn extents(&self) -> Option<(&Path, &[Extent])> {
         match &self.extents {

@@ -54,11 +54,7 @@ impl Walk<'_> {
             Kind::File(content) => {
                 self.hasher.update(b"f");
                 self.number(content.len());
-                let digest = match content.digest() {
-                    Some(digest) => digest,
-                    None => Digest::of_reader(content.open()?)?.0,
-                };
-                self.hasher.update(&digest.0);
+                self.hasher.update(&content.sha256()?.0);
             }
             Kind::Symlink(target) => {
                 self.hasher.update(b"l");

@@ -63,13 +63,7 @@ pub fn build(go: &Go, inputs: &Inputs, arch: Arch, cx: &Context) -> Result<(Blob
 fn noted(program: Blob, cached: bool, key: Key, cx: &Context) -> Result<Blob> {
     // A note of an earlier making is of no use for a new one.
     let store = if cached { cx.store.clone() } else { cx.store.clone().without_derived() };
-    let note = |out: &mut dyn std::io::Write| {
-        let digest = match program.digest() {
-            Some(digest) => digest,
-            None => Digest::of_reader(program.open()?)?.0,
-        };
-        Ok(out.write_all(&digest.0)?)
-    };
+    let note = |out: &mut dyn std::io::Write| Ok(out.write_all(&program.content().sha256()?.0)?);
     let (note, _) = store.derived(Key::new("go digest", RECIPE).with(key.digest().0), note)?;
     let bytes = note.content().read(32)?;
     let digest: [u8; 32] = bytes.try_into().map_err(|_| Error::system("the note of a program's digest is cut"))?;

@@ -16,7 +16,6 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use self::facts::Facts;
-use crate::digest::Digest;
 use crate::epoch::Epoch;
 use crate::error::{Context, Error, Result};
 use crate::path::RootPath;
@@ -111,11 +110,7 @@ fn all_facts(found: &[Found], store: Option<&Store>, jobs: usize) -> Result<Vec<
     let Some(store) = store else { return parse_all(found, jobs) };
     let mut key = Key::new("module-facts", FACTS_VERSION);
     for module in found {
-        let digest = match module.content.digest() {
-            Some(digest) => digest,
-            None => Digest::of_reader(module.content.open()?)?.0,
-        };
-        key = key.with(&module.path).with(digest.0);
+        key = key.with(&module.path).with(module.content.sha256()?.0);
     }
     let mut made = None;
     let (blob, _) = store.derived(key, |out| {
