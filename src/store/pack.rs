@@ -35,6 +35,8 @@ pub struct Packs {
     files: Vec<Pack>,
     /// Where the values of earlier runs are.
     known: HashMap<Digest, Location>,
+    /// Further places of values that several packs hold, should the first prove unreadable.
+    spare: HashMap<Digest, Vec<Location>>,
     /// Keys that this run has added.
     added: RwLock<HashMap<Digest, ()>>,
     own: Mutex<Option<Own>>,
@@ -66,7 +68,7 @@ impl Packs {
     pub(super) fn open(folder: &Path, reuse: bool) -> Result<Self> {
         let reading = || format!("reading `{}`", folder.display());
         let mut files = Vec::new();
-        let mut known = HashMap::new();
+        let (mut known, mut spare) = (HashMap::new(), HashMap::new());
         let mut names: Vec<PathBuf> = Vec::new();
         for entry in fs::read_dir(folder).context(reading)? {
             names.push(entry.context(reading)?.path());
@@ -78,20 +80,28 @@ impl Packs {
             let Ok(bytes) = read_index(&path) else { continue };
             let pack = files.len() as u32;
             for entry in bytes.chunks_exact(ENTRY) {
-                if let Some((key, location)) = decode(entry, pack) {
-                    known.insert(key, location);
+                if let Some((key, location)) = decode(entry, pack)
+                    && let Some(other) = known.insert(key, location)
+                {
+                    spare.entry(key).or_insert_with(Vec::new).push(other);
                 }
             }
             let path = path.with_extension("pack");
             files.push(Pack { path, file: OnceLock::new(), used: Default::default() });
         }
         let (added, own) = Default::default();
-        Ok(Packs { folder: folder.to_owned(), reuse, files, known, added, own })
+        Ok(Packs { folder: folder.to_owned(), reuse, files, known, spare, added, own })
     }
 
     /// The value of `key`, if it is here whole and may be used.
     pub fn get(&self, key: &Digest) -> Option<Vec<u8>> {
-        let location = self.known.get(key).filter(|_| self.reuse)?;
+        let first = self.known.get(key).filter(|_| self.reuse)?;
+        let others = self.spare.get(key).into_iter().flatten();
+        std::iter::once(first).chain(others).find_map(|location| self.read(location))
+    }
+
+    /// The value at a place, if it is whole.
+    fn read(&self, location: &Location) -> Option<Vec<u8>> {
         let pack = self.files.get(location.pack as usize)?;
         let file = pack.file.get_or_init(|| File::open(&pack.path).ok()).as_ref()?;
         let mut value = vec![0; location.length as usize];
