@@ -64,7 +64,7 @@ fn run(arguments: &[String]) {
             squashfs::write(&tree, &options, out, None, &|_| ()).expect("to pack");
         }
         ["verity", image, hashes, jobs] => {
-            let data = File::open(image).expect("an image");
+            let data = imagebuild::bytes::Whole::open(image.as_ref()).expect("an image");
             let mut out = File::create(hashes).expect("a file");
             let parameters = Parameters::of_seed(&Guid::seed("bench"));
             verity::format(&data, &parameters, jobs.parse().expect("a number"), &mut out).expect("to seal");

@@ -12,7 +12,8 @@ use std::path::{Path, PathBuf};
 use crate::digest::{Digest, Hasher};
 use crate::disk::{Disk, Sink};
 use crate::error::{Context, Error, Result};
-use crate::output::Format;
+use crate::output::{Compressed, Emit, Format};
+use crate::profile::Compression;
 use crate::report::Stage;
 use crate::temp::Temp;
 
@@ -30,19 +31,58 @@ pub struct Artifact {
     pub sha256: Digest,
 }
 
-/// Writes `disk` in `format` to `path`, whose folder must exist; bytes go to `stage` as progress.
-pub fn write(format: &dyn Format, disk: &Disk, path: &Path, stage: Option<&Stage<'_>>) -> Result<Artifact> {
+/// How a file is written.
+#[derive(Clone, Copy)]
+pub struct Writing<'a> {
+    /// The format.
+    pub format: &'a dyn Format,
+    /// A compressor round it.
+    pub compress: Option<Compression>,
+    /// What the format needs to know.
+    pub how: Emit<'a>,
+}
+
+/// Writes `disk` to `path`, whose folder must exist; bytes go to `stage` as progress.
+pub fn write(writing: &Writing<'_>, disk: &Disk, path: &Path, stage: Option<&Stage<'_>>) -> Result<Artifact> {
+    let (size, hasher) = emit(writing, disk, path, stage, Some(Hasher::default()))?;
+    let hasher = hasher.ok_or_else(|| Error::bug("a file without a digest"))?;
+    Ok(Artifact { path: path.to_owned(), size, sha256: hasher.finish() })
+}
+
+/// The same without a digest, which would have to read every hole; gives the bytes of the file.
+pub fn convert(writing: &Writing<'_>, disk: &Disk, path: &Path, stage: Option<&Stage<'_>>) -> Result<u64> {
+    emit(writing, disk, path, stage, None).map(|(size, _)| size)
+}
+
+fn emit(
+    writing: &Writing<'_>,
+    disk: &Disk,
+    path: &Path,
+    stage: Option<&Stage<'_>>,
+    hasher: Option<Hasher>,
+) -> Result<(u64, Option<Hasher>)> {
     let doing = || format!("writing `{}`", path.display());
+    let Writing { format, compress, how } = writing;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let temp = Temp::new_in(folder).context(doing)?;
-    let mut sink = Sparse::new(temp.file().context(doing)?, stage);
-    format.emit(disk, &mut sink).map_err(|error| full(error).context(doing()))?;
-    let (size, sha256) = sink.finish().map_err(|error| full(error.into()).context(doing()))?;
-    if let Some(expected) = format.measure(disk).filter(|expected| *expected != size) {
+    let mut sink = Sparse { file: temp.file().context(doing)?, stage, position: 0, hasher };
+    let result = match compress {
+        None => format.emit(disk, how, &mut sink),
+        Some(method) => Compressed::new(*method, how.jobs, &mut sink).and_then(|mut compressed| {
+            format.emit(disk, how, &mut compressed)?;
+            compressed.finish()
+        }),
+    };
+    result.map_err(|error| full(error).context(doing()))?;
+    let size = sink.position;
+    // A hole at the end exists only through the length.
+    sink.file.set_len(size).map_err(|error| full(error.into()).context(doing()))?;
+    let hasher = sink.hasher.take();
+    if let (None, Some(expected)) = (compress, format.measure(disk).filter(|expected| *expected != size)) {
         return Err(Error::bug(format!("{size} bytes instead of {expected}")).context(doing()));
     }
     temp.persist(path, 0o644)?;
-    Ok(Artifact { path: path.to_owned(), size, sha256 })
+    Ok((size, hasher))
 }
 
 /// Hints where a full disk is the cause.
@@ -56,20 +96,10 @@ struct Sparse<'a> {
     file: &'a File,
     stage: Option<&'a Stage<'a>>,
     position: u64,
-    hasher: Hasher,
+    hasher: Option<Hasher>,
 }
 
-impl<'a> Sparse<'a> {
-    fn new(file: &'a File, stage: Option<&'a Stage<'a>>) -> Self {
-        Sparse { file, stage, position: 0, hasher: Hasher::default() }
-    }
-
-    fn finish(self) -> io::Result<(u64, Digest)> {
-        // A hole at the end exists only through the length.
-        self.file.set_len(self.position)?;
-        Ok((self.position, self.hasher.finish()))
-    }
-
+impl Sparse<'_> {
     fn passed(&mut self, count: u64) {
         self.position += count;
         if let Some(stage) = self.stage {
@@ -81,7 +111,9 @@ impl<'a> Sparse<'a> {
 impl Write for Sparse<'_> {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
         self.file.write_all_at(buffer, self.position)?;
-        self.hasher.update(buffer);
+        if let Some(hasher) = &mut self.hasher {
+            hasher.update(buffer);
+        }
         self.passed(buffer.len() as u64);
         Ok(buffer.len())
     }
@@ -92,13 +124,16 @@ impl Write for Sparse<'_> {
 }
 
 impl Sink for Sparse<'_> {
-    fn skip(&mut self, mut length: u64) -> io::Result<()> {
-        while length > 0 {
-            let count = length.min(ZEROS.len() as u64);
-            self.hasher.update(&ZEROS[..count as usize]);
-            self.passed(count);
-            length -= count;
+    fn skip(&mut self, length: u64) -> io::Result<()> {
+        if let Some(hasher) = &mut self.hasher {
+            let mut rest = length;
+            while rest > 0 {
+                let count = rest.min(ZEROS.len() as u64);
+                hasher.update(&ZEROS[..count as usize]);
+                rest -= count;
+            }
         }
+        self.passed(length);
         Ok(())
     }
 }
@@ -109,8 +144,15 @@ mod tests {
 
     use super::*;
     use crate::disk::Extent;
-    use crate::output::Raw;
+    use crate::epoch::Epoch;
+    use crate::guid::Guid;
+    use crate::profile::Raw;
     use crate::tree::Content;
+
+    fn raw(spool: &Path) -> Writing<'_> {
+        let how = Emit { jobs: 2, seed: Guid::seed("x"), epoch: Epoch(0), name: "x_1", spool };
+        Writing { format: &Raw {}, compress: None, how }
+    }
 
     fn disk() -> Disk {
         let extent = |at, bytes: &'static [u8]| Extent { at, content: Content::bytes(bytes) };
@@ -121,7 +163,7 @@ mod tests {
     fn the_file_is_sparse_and_its_digest_true() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.raw");
-        let artifact = write(&Raw, &disk(), &path, None).unwrap();
+        let artifact = write(&raw(folder.path()), &disk(), &path, None).unwrap();
         let bytes = std::fs::read(&path).unwrap();
         assert_eq!((artifact.size, artifact.sha256), (64 << 20, Digest::of(&bytes)));
         assert_eq!(&bytes[32 << 20..][..3], b"def");
@@ -135,7 +177,7 @@ mod tests {
         std::fs::write(&path, "old").unwrap();
         let gone = Content::range(folder.path().join("gone").into(), 0, 10, None);
         let broken = Disk::new(1 << 20, vec![Extent { at: 4096, content: gone }]).unwrap();
-        let error = write(&Raw, &broken, &path, None).unwrap_err();
+        let error = write(&raw(folder.path()), &broken, &path, None).unwrap_err();
         assert!(error.to_string().contains("x.raw"), "{error}");
         assert_eq!(std::fs::read(&path).unwrap(), b"old");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);

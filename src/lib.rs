@@ -15,6 +15,8 @@ pub mod guid;
 pub mod epoch;
 pub mod arch;
 pub mod path;
+pub mod bytes;
+pub mod work;
 pub mod report;
 pub mod process;
 pub mod temp;
@@ -79,7 +81,7 @@ pub fn build(request: &Request, cx: &Context) -> Result<Manifest> {
     let root = seal(&profile, &lock, &assembled, request.fast, cx)?;
     let boot = boot(&profile, &lock, &assembled, &root, cx)?;
     let (layout, disk) = place(&profile, &lock, &root, &boot, cx)?;
-    let artifacts = write(&profile, &disk, &request.output, cx)?;
+    let artifacts = write(&profile, &lock, &disk, &request.output, cx)?;
     let made = manifest::Made {
         profile: &profile,
         lock: &lock,
@@ -179,21 +181,37 @@ fn place(
     Ok((layout, disk))
 }
 
-fn write(profile: &Profile, disk: &disk::Disk, folder: &Path, cx: &Context) -> Result<Vec<manifest::Artifact>> {
+/// Every output, all at once: what each of them reads is in memory after the first.
+fn write(
+    profile: &Profile,
+    lock: &Lock,
+    disk: &disk::Disk,
+    folder: &Path,
+    cx: &Context,
+) -> Result<Vec<manifest::Artifact>> {
     std::fs::create_dir_all(folder).context(|| format!("making `{}`", folder.display()))?;
-    let stage = cx.report.stage("write", Some(disk.len()));
-    let mut artifacts = Vec::new();
-    for output in &profile.outputs {
+    let stage = cx.report.stage("write", Some(disk.len() * profile.outputs.len() as u64));
+    let name = profile.image.name();
+    let how = output::Emit {
+        jobs: cx.jobs,
+        seed: guid::Guid::seed(&profile.image.id),
+        epoch: lock.epoch,
+        name: &name,
+        spool: folder,
+    };
+    let write = |output: &profile::Output| {
         let format = output::of(&output.format);
-        let name = format!("{}.{}", profile.image.name(), format.extension());
-        let artifact = artifact::write(&*format, disk, &folder.join(&name), Some(&stage))?;
-        artifacts.push(manifest::Artifact {
-            path: name,
-            format: format.extension().to_owned(),
-            size: artifact.size,
-            sha256: artifact.sha256,
-        });
-    }
+        let path = format!("{name}{}", output::suffix(output, &*format));
+        let writing = artifact::Writing { format: &*format, compress: output.compress, how };
+        let artifact = artifact::write(&writing, disk, &folder.join(&path), Some(&stage))?;
+        Ok(manifest::Artifact { path, format: format.name().to_owned(), size: artifact.size, sha256: artifact.sha256 })
+    };
+    let artifacts: Result<Vec<_>> = std::thread::scope(|scope| {
+        let threads: Vec<_> = profile.outputs.iter().map(|output| scope.spawn(|| write(output))).collect();
+        let joined = threads.into_iter().map(|thread| thread.join());
+        joined.map(|result| result.unwrap_or_else(|_| Err(Error::bug("a thread that wrote an output died")))).collect()
+    });
+    let artifacts = artifacts?;
     stage.done(artifacts.iter().map(|artifact| artifact.size).sum(), false);
     Ok(artifacts)
 }

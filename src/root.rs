@@ -8,6 +8,7 @@ use std::io::Write;
 
 use serde::{Deserialize, Serialize};
 
+use crate::bytes::Whole;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::guid::Guid;
@@ -61,7 +62,7 @@ pub fn pack(tree: &Tree, store: &Store, options: &Options, seed: &Guid, report: 
         summary = squashfs::write(tree, options, file, Some(&packs), &|bytes| stage.advance(bytes))?;
         Ok(())
     })?;
-    let data = squashfs.open()?;
+    let data = Whole::of(squashfs.open()?)?;
     let mut root_hash = Digest([0; 32]);
     let verity = store.derive_file(key("root-verity"), |file| {
         root_hash = verity::format(&data, &parameters, options.jobs, file)?.root_hash;
@@ -79,7 +80,8 @@ fn find(store: &Store, key: impl Fn(&str) -> Key, options: &Options, parameters:
         ["root-facts", "root-squashfs", "root-verity"].map(|what| store.find_derived(key(what)));
     let (facts, squashfs, verity) = (facts?, squashfs?, verity?);
     let Facts { root_hash, summary } = serde_json::from_slice(&facts.content().read(MAX_FACTS).ok()?).ok()?;
-    let fault = verity::verify(&squashfs.open().ok()?, &verity.open().ok()?, &root_hash, options.jobs);
+    let whole = |blob: &Blob| Whole::of(blob.open().ok()?).ok();
+    let fault = verity::verify(&whole(&squashfs)?, &whole(&verity)?, &root_hash, options.jobs);
     let whole = fault.is_ok_and(|fault| fault.is_none()) && squashfs.length() == summary.bytes;
     whole.then_some(Root { squashfs, verity, root_hash, parameters, summary })
 }

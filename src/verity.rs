@@ -9,13 +9,12 @@
 //! (kernel: `Documentation/admin-guide/device-mapper/verity.rst`; cryptsetup: `lib/verity`).
 //! Blocks of data and of hashes are 4096 bytes, the one size that every kernel takes.
 
-use std::fs::File;
-use std::io::{Seek, SeekFrom, Write};
-use std::os::unix::fs::FileExt;
+use std::io::Write;
 use std::sync::{Mutex, PoisonError};
 
 use sha2::{Digest as _, Sha256};
 
+use crate::bytes::Bytes;
 use crate::digest::Digest;
 use crate::error::{Context, Error, Result};
 use crate::guid::{Guid, hmac};
@@ -49,35 +48,6 @@ pub struct Verity {
     pub data_blocks: u64,
     /// Bytes of the hash device, the superblock's block included.
     pub bytes: u64,
-}
-
-/// A part of a file: a partition of a disk.
-#[derive(Debug, Clone, Copy)]
-pub struct Part<'a> {
-    file: &'a File,
-    at: u64,
-    length: u64,
-}
-
-impl<'a> Part<'a> {
-    /// `length` bytes of `file` from `at`.
-    pub fn new(file: &'a File, at: u64, length: u64) -> Self {
-        Part { file, at, length }
-    }
-
-    /// All of `file`.
-    pub fn whole(mut file: &'a File) -> Result<Self> {
-        // Of a block device the metadata does not tell.
-        let length = file.seek(SeekFrom::End(0)).context(|| "measuring a device".into())?;
-        Ok(Part { file, at: 0, length })
-    }
-
-    fn read(&self, buffer: &mut [u8], offset: u64) -> std::io::Result<()> {
-        match offset.checked_add(buffer.len() as u64) {
-            Some(end) if end <= self.length => self.file.read_exact_at(buffer, self.at.saturating_add(offset)),
-            _ => Err(std::io::ErrorKind::UnexpectedEof.into()),
-        }
-    }
 }
 
 /// What does not fit the root hash.
@@ -119,14 +89,14 @@ pub fn hash_size(length: u64) -> u64 {
 }
 
 /// Hashes `data` (a whole number of blocks, not empty) with `jobs` threads and writes the hash device to `out`.
-pub fn format(data: &File, parameters: &Parameters, jobs: usize, out: &mut dyn Write) -> Result<Verity> {
-    let length = data.metadata().context(|| "sealing the image".into())?.len();
+pub fn format(data: &dyn Bytes, parameters: &Parameters, jobs: usize, out: &mut dyn Write) -> Result<Verity> {
+    let length = data.length();
     let data_blocks = length / BLOCK as u64;
     if length == 0 || !length.is_multiple_of(BLOCK as u64) {
         return Err(Error::bug(format!("{length} bytes cannot be sealed: they are not whole blocks of {BLOCK}")));
     }
     let salted = salted(&parameters.salt);
-    let mut below = hash_file(Part::new(data, 0, length), data_blocks, &salted, jobs)?;
+    let mut below = hash_blocks(data, data_blocks, &salted, jobs)?;
     let mut tree = Vec::new();
     while below.len() > HASH {
         below.resize(below.len().next_multiple_of(BLOCK), 0);
@@ -149,20 +119,15 @@ pub fn format(data: &File, parameters: &Parameters, jobs: usize, out: &mut dyn W
 /// Checks all of `data` against the hash device `hash` and the root hash; the first block that does not fit.
 ///
 /// A superblock that cannot be is an error; one that lies about its salt shows as a fault of the tree.
-pub fn verify(data: &File, hash: &File, root_hash: &Digest, jobs: usize) -> Result<Option<Fault>> {
-    verify_parts(Part::whole(data)?, Part::whole(hash)?, root_hash, jobs)
-}
-
-/// The same for parts of files.
-pub fn verify_parts(data: Part<'_>, hash: Part<'_>, root_hash: &Digest, jobs: usize) -> Result<Option<Fault>> {
+pub fn verify(data: &dyn Bytes, hash: &dyn Bytes, root_hash: &Digest, jobs: usize) -> Result<Option<Fault>> {
     let (salt, data_blocks) = read_superblock(hash)?;
-    let length = data.length;
+    let length = data.length();
     if data_blocks == 0 || data_blocks > length / BLOCK as u64 {
         return Err(Error::source(format!("the hash tree is of {data_blocks} blocks, the data has {length} bytes")));
     }
     let levels = levels(data_blocks);
     let needed = (1 + levels.iter().sum::<u64>()) * BLOCK as u64;
-    let present = hash.length;
+    let present = hash.length();
     if present < needed {
         return Err(Error::source(format!("the hash tree has {present} bytes")).hint(format!("expected {needed}")));
     }
@@ -171,21 +136,21 @@ pub fn verify_parts(data: Part<'_>, hash: Part<'_>, root_hash: &Digest, jobs: us
     let mut at = 1;
     for count in levels.iter().rev() {
         let mut level = vec![0; (*count as usize) * BLOCK];
-        hash.read(&mut level, at * BLOCK as u64).context(|| "reading the hash tree".into())?;
+        hash.read_at(&mut level, at * BLOCK as u64).context(|| "reading the hash tree".into())?;
         if let Some(bad) = first_difference(&hash_bytes(&level, &salted, jobs), &expected) {
             return Ok(Some(Fault::Tree(at + bad)));
         }
         at += count;
         expected = level;
     }
-    let found = hash_file(data, data_blocks, &salted, jobs)?;
+    let found = hash_blocks(data, data_blocks, &salted, jobs)?;
     Ok(first_difference(&found, &expected).map(Fault::Data))
 }
 
 /// The salt and the number of data blocks, once the rest is what we can read.
-fn read_superblock(hash: Part<'_>) -> Result<(Vec<u8>, u64)> {
+fn read_superblock(hash: &dyn Bytes) -> Result<(Vec<u8>, u64)> {
     let mut bytes = [0; 512];
-    hash.read(&mut bytes, 0).context(|| "reading the superblock of the hash tree".into())?;
+    hash.read_at(&mut bytes, 0).context(|| "reading the superblock of the hash tree".into())?;
     let word = |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
     if &bytes[..8] != MAGIC {
         return Err(Error::source("it is no hash tree").hint("expected `verity` as its first bytes"));
@@ -229,8 +194,8 @@ fn hash_block(salted: &Sha256, block: &[u8], out: &mut [u8]) {
     out.copy_from_slice(&hasher.finalize());
 }
 
-/// The hashes of `blocks` blocks of a file, read by each thread for itself.
-fn hash_file(data: Part<'_>, blocks: u64, salted: &Sha256, jobs: usize) -> Result<Vec<u8>> {
+/// The hashes of `blocks` blocks, read by each thread for itself.
+fn hash_blocks(data: &dyn Bytes, blocks: u64, salted: &Sha256, jobs: usize) -> Result<Vec<u8>> {
     let mut hashes = vec![0; blocks as usize * HASH];
     let steps = Mutex::new(hashes.chunks_mut(STEP * HASH).enumerate());
     let failure = Mutex::new(None);
@@ -242,7 +207,7 @@ fn hash_file(data: Part<'_>, blocks: u64, salted: &Sha256, jobs: usize) -> Resul
                     let step = steps.lock().unwrap_or_else(PoisonError::into_inner).next();
                     let Some((number, out)) = step else { return };
                     let buffer = &mut buffer[..out.len() / HASH * BLOCK];
-                    if let Err(error) = data.read(buffer, (number * STEP * BLOCK) as u64) {
+                    if let Err(error) = data.read_at(buffer, (number * STEP * BLOCK) as u64) {
                         *failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
                         return;
                     }
@@ -281,7 +246,14 @@ fn hash_bytes(bytes: &[u8], salted: &Sha256, jobs: usize) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::Read;
+    use crate::bytes::Whole;
+    use std::fs::File;
+    use std::io::{Read, Seek, SeekFrom};
+    use std::os::unix::fs::FileExt;
+
+    fn whole(file: &File) -> Whole {
+        Whole::of(file.try_clone().unwrap()).unwrap()
+    }
 
     const PARAMETERS: Parameters = Parameters { salt: [7; 32], uuid: Guid::literal(1) };
 
@@ -290,7 +262,7 @@ mod tests {
         let bytes: Vec<u8> = (0..blocks * BLOCK).map(|at| (at / BLOCK * 31 + at) as u8).collect();
         data.write_all(&bytes).unwrap();
         let mut hash = tempfile::tempfile().unwrap();
-        let verity = format(&data, &PARAMETERS, jobs, &mut hash).unwrap();
+        let verity = format(&whole(&data), &PARAMETERS, jobs, &mut hash).unwrap();
         (data, hash, verity)
     }
 
@@ -301,7 +273,7 @@ mod tests {
             assert_eq!(verity.data_blocks, blocks as u64);
             assert_eq!(verity.bytes, hash_size((blocks * BLOCK) as u64));
             assert_eq!(hash.metadata().unwrap().len(), verity.bytes);
-            let check = || verify(&data, &hash, &verity.root_hash, 2).unwrap();
+            let check = || verify(&whole(&data), &whole(&hash), &verity.root_hash, 2).unwrap();
             assert_eq!(check(), None);
             let bad = (blocks as u64 - 1) * 2 / 3;
             let mut byte = [0];
@@ -340,9 +312,9 @@ mod tests {
             let mut byte = [0];
             hash.read_exact_at(&mut byte, at).unwrap();
             hash.write_all_at(&[value], at).unwrap();
-            assert!(verify(&data, &hash, &verity.root_hash, 1).is_err(), "{at}");
+            assert!(verify(&whole(&data), &whole(&hash), &verity.root_hash, 1).is_err(), "{at}");
             hash.write_all_at(&byte, at).unwrap();
         }
-        assert!(format(&tempfile::tempfile().unwrap(), &PARAMETERS, 1, &mut Vec::new()).is_err());
+        assert!(format(&whole(&tempfile::tempfile().unwrap()), &PARAMETERS, 1, &mut Vec::new()).is_err());
     }
 }

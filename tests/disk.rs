@@ -4,15 +4,17 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 
 use imagebuild::arch::Arch;
-use imagebuild::artifact::{self, Artifact};
+use imagebuild::artifact::{self, Artifact, Writing};
+use imagebuild::bytes::{Bytes, Part, Whole};
 use imagebuild::digest::Digest;
 use imagebuild::disk::{self, Layout, Pieces, Role, Sizes};
 use imagebuild::epoch::Epoch;
 use imagebuild::guid::Guid;
-use imagebuild::output::Raw;
-use imagebuild::profile::{self, Encryption, Image, Var};
+use imagebuild::output::Emit;
+use imagebuild::profile::{self, Encryption, Image, Raw, Var};
 use imagebuild::size::Size;
 use imagebuild::tree::Content;
 
@@ -59,7 +61,9 @@ fn written(folder: &Path) -> (Artifact, Layout) {
     let layout = Layout::new(&image(), sizes(), &root_hash()).unwrap();
     let (disk, warning) = disk::place(&layout, &pieces(), EPOCH).unwrap();
     assert_eq!(warning, None);
-    (artifact::write(&Raw, &disk, &folder.join("small.raw"), None).unwrap(), layout)
+    let how = Emit { jobs: 2, seed: Guid::seed("small"), epoch: Epoch(0), name: "small", spool: folder };
+    let writing = Writing { format: &Raw {}, compress: None, how };
+    (artifact::write(&writing, &disk, &folder.join("small.raw"), None).unwrap(), layout)
 }
 
 fn run(program: &str, arguments: &[&str]) -> String {
@@ -126,12 +130,12 @@ fn fsck_and_mtools_read_the_esp() {
 fn our_own_readers_agree() {
     let folder = tempfile::tempdir().unwrap();
     let (artifact, layout) = written(folder.path());
-    let image = disk::Image::open(&artifact.path).unwrap();
-    let found = disk::gpt::read(&image).unwrap();
+    let image: Arc<dyn Bytes> = Arc::new(Whole::open(&artifact.path).unwrap());
+    let found = disk::gpt::read(&*image).unwrap();
     assert_eq!(found.faults, [""; 0]);
     assert_eq!(found.table.id, layout.id);
     let esp = layout.partition(Role::Esp).unwrap();
-    let window = disk::Window::new(&image, esp.at, esp.length).unwrap();
+    let window = Part::new(image, esp.at, esp.length).unwrap();
     let reader = disk::fat::Reader::new(&window).unwrap();
     let files: BTreeMap<String, Vec<u8>> =
         reader.files().unwrap().iter().map(|file| (file.path.clone(), reader.read(file, 1 << 30).unwrap())).collect();

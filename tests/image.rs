@@ -10,13 +10,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use imagebuild::arch::Arch;
-use imagebuild::artifact::{self, Artifact};
+use imagebuild::artifact::{self, Artifact, Writing};
 use imagebuild::boot::{self, Boot, Parts, Target};
 use imagebuild::disk::{self, Layout, Pieces, Role, Sizes};
 use imagebuild::epoch::Epoch;
 use imagebuild::guid::Guid;
-use imagebuild::output::Raw;
+use imagebuild::output::Emit;
 use imagebuild::path::RootPath;
+use imagebuild::profile::Raw;
 use imagebuild::profile::{self, Encryption, Image, Var};
 use imagebuild::report::Report;
 use imagebuild::root::{self, Root};
@@ -92,7 +93,9 @@ fn make() -> Made {
     let (disk, _) = disk::place(&layout, &pieces, EPOCH).unwrap();
     let out = folder.path().join("out");
     std::fs::create_dir(&out).unwrap();
-    let artifact = artifact::write(&Raw, &disk, &out.join("small_1.0.0.raw"), None).unwrap();
+    let how = Emit { jobs: 2, seed: Guid::seed("small"), epoch: Epoch(0), name: "small", spool: &out };
+    let writing = Writing { format: &Raw {}, compress: None, how };
+    let artifact = artifact::write(&writing, &disk, &out.join("small_1.0.0.raw"), None).unwrap();
     Made { folder, artifact, layout, boot, root }
 }
 

@@ -6,6 +6,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::{Command, Output};
 
+use imagebuild::bytes::Whole;
 use imagebuild::guid::Guid;
 use imagebuild::verity::{self, Fault, Parameters};
 
@@ -25,7 +26,7 @@ fn byte_for_byte_what_veritysetup_writes() {
         let bytes: Vec<u8> = (0..blocks * 4096).map(|at| (at % 251 + at / 4096 * 7) as u8).collect();
         fs::write(&data, &bytes).unwrap();
         let mut out = File::create(&ours).unwrap();
-        let sealed = verity::format(&File::open(&data).unwrap(), &parameters, 3, &mut out).unwrap();
+        let sealed = verity::format(&Whole::open(&data).unwrap(), &parameters, 3, &mut out).unwrap();
         out.flush().unwrap();
         drop(fs::remove_file(&theirs));
         let salt = format!("--salt={}", hex::encode(parameters.salt));
@@ -40,7 +41,7 @@ fn byte_for_byte_what_veritysetup_writes() {
             let output = veritysetup(&["verify"], &[&data, &ours, Path::new(&root_hash)]);
             output.status.success()
         };
-        let open = |path: &Path| File::open(path).unwrap();
+        let open = |path: &Path| Whole::open(path).unwrap();
         assert!(verify());
         assert_eq!(verity::verify(&open(&data), &open(&ours), &sealed.root_hash, 2).unwrap(), None);
         let last = blocks as u64 - 1;

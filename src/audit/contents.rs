@@ -24,8 +24,8 @@ pub struct Package {
 
 /// A root's file system.
 pub fn root(image: &Image, slot: Slot) -> Result<squashfs::Image> {
-    let file = image.bytes.file().try_clone()?;
-    squashfs::Image::part(file, slot.root.0, Some(slot.root.1)).context(|| "reading the root".to_owned())
+    let part = Box::new(image.part(slot.root)?);
+    squashfs::Image::new(part).context(|| "reading the root".to_owned())
 }
 
 /// The packages of a root, sorted by name; none where it has no database.

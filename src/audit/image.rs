@@ -1,22 +1,25 @@
 //! A disk image, opened: partitions, ESP, UKIs, and the roots that they name; nothing taken on trust.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::boot::uki::{MAX_SECTION, Pe};
 use crate::boot::{Phase, pcr11};
+use crate::bytes::{Bytes, Part};
 use crate::digest::Digest;
-use crate::disk::{self, ESP_TYPE, Window, fat, gpt};
+use crate::disk::{ESP_TYPE, fat, gpt};
 use crate::error::{Context, Error, Result};
 use crate::guid::Guid;
+use crate::output;
 
 /// Where UKIs lie on the ESP.
 const UKIS: &str = "EFI/Linux/";
 
-/// An open raw image.
+/// An open image.
 #[derive(Debug)]
 pub struct Image {
-    /// The file.
-    pub bytes: disk::Image,
+    /// The disk's bytes.
+    pub bytes: Arc<dyn Bytes>,
     /// The partition table.
     pub table: gpt::Table,
     /// What is wrong with either copy of it.
@@ -61,10 +64,10 @@ pub struct Slot {
 }
 
 impl Image {
-    /// Opens a raw image and reads its partition table.
+    /// Opens an image of any format and reads its partition table.
     pub fn open(path: &Path) -> Result<Self> {
-        let bytes = disk::Image::open(path)?;
-        let found = gpt::read(&bytes).context(|| format!("reading `{}`", path.display()))?;
+        let bytes = output::open(path)?.disk;
+        let found = gpt::read(&*bytes).context(|| format!("reading `{}`", path.display()))?;
         Ok(Image { bytes, table: found.table, faults: found.faults })
     }
 
@@ -75,11 +78,16 @@ impl Image {
         (entry.first * sector, (entry.last - entry.first + 1) * sector)
     }
 
-    fn esp(&self) -> Result<Window<'_>> {
+    /// The bytes of a place.
+    pub fn part(&self, (at, length): (u64, u64)) -> Result<Part> {
+        Part::new(self.bytes.clone(), at, length)
+    }
+
+    fn esp(&self) -> Result<Part> {
         let entry = self.table.entries.iter().find(|entry| entry.kind == ESP_TYPE);
         let entry = entry.ok_or_else(|| Error::user("the image has no EFI system partition"))?;
         let (at, length) = self.place(entry);
-        Window::new(&self.bytes, at, length)
+        self.part((at, length))
     }
 
     /// The files of the ESP.

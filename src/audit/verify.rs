@@ -6,7 +6,7 @@ use super::image::{Image, Slot, Uki};
 use crate::digest::Digest;
 use crate::error::{Context, Result};
 use crate::manifest::{self, Manifest};
-use crate::verity::{Fault, Part, verify_parts};
+use crate::verity::{self, Fault};
 
 /// Everything that is wrong with the image at `path`, in the order of looking; `manifest` is compared where
 /// given. `passed` hears of each check that was made.
@@ -44,8 +44,7 @@ pub fn verify(
 
 /// The first block that does not fit, in blocks of the partition.
 fn check_slot(image: &Image, slot: Slot, hash: &Digest, jobs: usize) -> Result<Option<String>> {
-    let part = |(at, length)| Part::new(image.bytes.file(), at, length);
-    let fault = match verify_parts(part(slot.root), part(slot.verity), hash, jobs) {
+    let fault = match verity::verify(&image.part(slot.root)?, &image.part(slot.verity)?, hash, jobs) {
         Ok(fault) => fault,
         // The superblock itself is spoilt.
         Err(error) => return Ok(Some(format!("block 0 of the hash tree: {}", error.message()))),

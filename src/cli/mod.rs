@@ -4,6 +4,7 @@ mod boot;
 mod build;
 mod check;
 mod completions;
+mod convert;
 mod inspect;
 mod lock;
 mod man;
@@ -109,6 +110,8 @@ enum Verb {
     Store(store::Args),
     /// Tell every mistake of a profile; fetch nothing.
     Check(check::Args),
+    /// Write a disk image in another format.
+    Convert(convert::Args),
     /// Print the completions of a shell.
     Completions(completions::Args),
     /// Pack a folder or a tar archive as a squashfs image.
@@ -187,6 +190,7 @@ impl Cli {
             Verb::Update(args) => update::run(args, &self.global.context(report)?),
             Verb::Vendor(args) => vendor::run(args, &self.global.context(report)?),
             Verb::Store(args) => store::run(args, &self.global.context(report)?),
+            Verb::Convert(args) => convert::run(args, self.global.jobs(), report),
             Verb::Completions(args) => completions::run(args),
             Verb::Inspect(args) => inspect::run(args, report),
             Verb::Verify(args) => verify::run(args, self.global.jobs(), report),

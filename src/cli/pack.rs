@@ -1,9 +1,9 @@
 //! `imagebuild pack`: a folder or an archive as a squashfs, and its hash tree where asked.
 
-use std::fs;
-use std::io::Seek;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
+use crate::bytes::Whole;
 use crate::digest::Digest;
 use crate::error::{Context, Error, Result};
 use crate::guid::Guid;
@@ -68,20 +68,19 @@ pub fn run(args: &Args, report: &Report, jobs: usize) -> Result<()> {
     let summary = squashfs::write(tree, &options, &mut image, None, &|bytes| stage.advance(bytes)).context(packing)?;
     stage.done(summary.content, false);
     let sealed = match &args.verity {
-        Some(path) => Some(seal(args, path, &mut image, jobs)?),
+        Some(path) => Some(seal(args, path, &image, jobs)?),
         None => None,
     };
     image.persist(&args.output, 0o644)?;
     tell(args, report, &summary, sealed)
 }
 
-fn seal(args: &Args, path: &Path, image: &mut Temp, jobs: usize) -> Result<Digest> {
+fn seal(args: &Args, path: &Path, image: &Temp, jobs: usize) -> Result<Digest> {
     let sealing = || format!("sealing `{}`", args.output.display());
     let seed = args.seed.unwrap_or_else(|| Guid::seed(""));
     let mut hashes = Temp::new_in(folder(path))?;
-    image.rewind().context(sealing)?;
-    let data = image.file().context(sealing)?;
-    let sealed = verity::format(data, &Parameters::of_seed(&seed), jobs, &mut hashes).context(sealing)?;
+    let data = Whole::of(image.file().and_then(File::try_clone).context(sealing)?)?;
+    let sealed = verity::format(&data, &Parameters::of_seed(&seed), jobs, &mut hashes).context(sealing)?;
     hashes.persist(path, 0o644)?;
     Ok(sealed.root_hash)
 }

@@ -1,9 +1,12 @@
 //! Sorted, disjoint extents; gaps are zero.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
+use std::sync::Arc;
 
-use crate::error::{Error, Result};
-use crate::tree::Content;
+use crate::bytes::Bytes;
+use crate::error::{Context, Error, Result};
+use crate::tree::{Content, Opened};
+use crate::work::Queue;
 
 /// A disk before any file of it exists: emitted front to back by whatever writes it.
 #[derive(Debug, Clone)]
@@ -39,6 +42,21 @@ impl Disk {
         Ok(Disk { length, extents })
     }
 
+    /// The disk that these bytes are; what they know to be zero is a gap.
+    pub fn of(bytes: Arc<dyn Bytes>) -> Result<Self> {
+        let mut extents = Vec::new();
+        let mut at = 0;
+        while let Some(data) = bytes.next_data(at).context(|| "looking for holes".into())? {
+            if data.start < at || data.end <= data.start {
+                return Err(Error::bug(format!("data from {} to {} behind byte {at}", data.start, data.end)));
+            }
+            let content = Content::part(bytes.clone(), data.start, data.end - data.start);
+            extents.push(Extent { at: data.start, content });
+            at = data.end;
+        }
+        Disk::new(bytes.length(), extents)
+    }
+
     /// Bytes.
     pub fn len(&self) -> u64 {
         self.length
@@ -59,17 +77,91 @@ impl Disk {
         self.extents.iter().map(|extent| extent.content.len()).sum()
     }
 
-    /// Emits the disk front to back; gaps go through [`Sink::skip`].
-    pub fn emit(&self, sink: &mut (impl Sink + ?Sized)) -> Result<()> {
-        let mut position = 0;
-        let mut buffer = vec![0; COPY];
-        for extent in &self.extents {
-            sink.skip(extent.at - position)?;
-            let copied = copy(&mut extent.content.open()?, sink, &mut buffer)?;
-            if copied != extent.content.len() {
-                return Err(Error::system(format!("the bytes for offset {} became shorter", extent.at)));
+    /// Fills `buffer` with the bytes from `at` on; zeros behind the end.
+    pub fn read_at(&self, opened: &mut Opened, at: u64, buffer: &mut [u8]) -> Result<()> {
+        let end = at.saturating_add(buffer.len() as u64);
+        let first = self.extents.partition_point(|extent| extent.at + extent.content.len() <= at);
+        let mut done = 0;
+        for extent in self.extents[first..].iter().take_while(|extent| extent.at < end) {
+            let from = extent.at.max(at);
+            let upto = (extent.at + extent.content.len()).min(end);
+            let (start, stop) = ((from - at) as usize, (upto - at) as usize);
+            buffer[done..start].fill(0);
+            extent.content.read_at(opened, from - extent.at, &mut buffer[start..stop])?;
+            done = stop;
+        }
+        buffer[done..].fill(0);
+        Ok(())
+    }
+
+    /// The numbers of the chunks of `size` bytes that hold anything but zeros, sorted; read by `jobs` threads.
+    ///
+    /// They depend on the disk's bytes alone, not on where a file of it happens to have holes: so does
+    /// every format that leaves the other chunks out.
+    pub fn chunks(&self, size: u64, jobs: usize) -> Result<Vec<u64>> {
+        let disk = Arc::new(self.clone());
+        let mut found = Vec::new();
+        let mut queue = Queue::new(jobs, Opened::default, move |opened, range: (u64, u64)| {
+            let mut buffer = vec![0; size as usize];
+            let mut full = Vec::new();
+            for number in range.0..range.1 {
+                disk.read_at(opened, number * size, &mut buffer)?;
+                if !is_zero(&buffer) {
+                    full.push(number);
+                }
             }
-            position = extent.at + copied;
+            Ok::<_, Error>(full)
+        });
+        let step = (COPY as u64 * 16).div_ceil(size);
+        let mut next = 0;
+        for extent in &self.extents {
+            let end = (extent.at + extent.content.len()).div_ceil(size);
+            next = next.max(extent.at / size);
+            while next < end {
+                let upto = end.min(next + step);
+                if let Some(full) = queue.push((next, upto))? {
+                    found.extend(full?);
+                }
+                next = upto;
+            }
+        }
+        while let Some(full) = queue.pop()? {
+            found.extend(full?);
+        }
+        Ok(found)
+    }
+
+    /// Emits the disk front to back, read by `jobs` threads; gaps go through [`Sink::skip`].
+    pub fn emit(&self, jobs: usize, sink: &mut (impl Sink + ?Sized)) -> Result<()> {
+        let mut queue = Queue::new(jobs, Opened::default, |opened, (content, at, length): (Content, u64, usize)| {
+            let mut buffer = vec![0; length];
+            content.read_at(opened, at, &mut buffer)?;
+            Ok::<_, Error>(buffer)
+        });
+        // What is in flight: the places of the pieces whose bytes are still to come.
+        let mut position = 0;
+        let mut places = std::collections::VecDeque::new();
+        let mut put = |places: &mut std::collections::VecDeque<u64>, buffer: Result<Vec<u8>>| {
+            let (buffer, at) = (buffer?, places.pop_front().unwrap_or(position));
+            sink.skip(at - position)?;
+            sink.write_all(&buffer)?;
+            position = at + buffer.len() as u64;
+            Ok::<_, Error>(())
+        };
+        for extent in &self.extents {
+            let length = extent.content.len();
+            let mut at = 0;
+            while at < length {
+                let count = (length - at).min(COPY as u64);
+                places.push_back(extent.at + at);
+                if let Some(buffer) = queue.push((extent.content.clone(), at, count as usize))? {
+                    put(&mut places, buffer)?;
+                }
+                at += count;
+            }
+        }
+        while let Some(buffer) = queue.pop()? {
+            put(&mut places, buffer)?;
         }
         sink.skip(self.length - position)?;
         Ok(())
@@ -79,18 +171,11 @@ impl Disk {
 /// Bytes moved at once: large enough that system calls do not count.
 const COPY: usize = 1 << 18;
 
-fn copy(from: &mut impl Read, to: &mut (impl Sink + ?Sized), buffer: &mut [u8]) -> io::Result<u64> {
-    let mut copied = 0;
-    loop {
-        let count = match from.read(buffer) {
-            Ok(0) => return Ok(copied),
-            Ok(count) => count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(error),
-        };
-        to.write_all(&buffer[..count])?;
-        copied += count as u64;
-    }
+/// Whether there is nothing but zeros.
+pub fn is_zero(bytes: &[u8]) -> bool {
+    // Words at a time, which the compiler turns into the widest compare there is.
+    let (words, rest) = bytes.as_chunks::<64>();
+    words.iter().all(|word| word.iter().fold(0, |all, byte| all | byte) == 0) && rest.iter().all(|byte| *byte == 0)
 }
 
 /// A writer that may know how to make a hole.
@@ -118,9 +203,27 @@ mod tests {
         let piece = |at, bytes: &'static [u8]| Extent { at, content: Content::bytes(bytes) };
         let disk = Disk::new(8, vec![piece(5, b"cd"), piece(1, b"ab")]).unwrap();
         let mut out = Vec::new();
-        disk.emit(&mut out).unwrap();
+        disk.emit(2, &mut out).unwrap();
         assert_eq!(out, b"\0ab\0\0cd\0");
+        let mut part = [9; 8];
+        disk.read_at(&mut Opened::default(), 2, &mut part).unwrap();
+        assert_eq!(&part, b"b\0\0cd\0\0\0");
         assert!(Disk::new(8, vec![piece(0, b"ab"), piece(1, b"c")]).is_err());
         assert!(Disk::new(2, vec![piece(1, b"ab")]).is_err());
+    }
+
+    #[test]
+    fn chunks_follow_the_bytes_not_the_holes() {
+        let mut bytes = vec![0; 10_000];
+        bytes[4096] = 1;
+        bytes[9_999] = 1;
+        let whole = Disk::of(Arc::new(bytes)).unwrap();
+        let piece = |at, byte: u8| Extent { at, content: Content::bytes(vec![byte]) };
+        let pieces = Disk::new(10_000, vec![piece(4096, 1), piece(6000, 0), piece(9_999, 1)]).unwrap();
+        for disk in [whole, pieces] {
+            for (size, expected) in [(512, vec![8, 19]), (4096, vec![1, 2]), (65_536, vec![0])] {
+                assert_eq!(disk.chunks(size, 3).unwrap(), expected);
+            }
+        }
     }
 }

@@ -3,7 +3,8 @@
 //! The writer turns a [`Table`] into extents; the reader takes bytes of any origin, bounds every
 //! size, and says of each copy whether its checksums hold.
 
-use super::{Bytes, Extent};
+use super::Extent;
+use crate::bytes::Bytes;
 use crate::error::{Error, Result};
 use crate::guid::Guid;
 use crate::tree::Content;
@@ -328,7 +329,7 @@ mod tests {
     fn image(table: &Table) -> Vec<u8> {
         let disk = Disk::new(table.sectors * u64::from(table.sector), table.extents().unwrap()).unwrap();
         let mut out = Vec::new();
-        disk.emit(&mut out).unwrap();
+        disk.emit(1, &mut out).unwrap();
         out
     }
 

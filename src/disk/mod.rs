@@ -3,15 +3,13 @@
 //! Each format of it (partition table, FAT) is a function from a value to extents, and has a
 //! reader of its own that takes nothing on trust.
 
-mod bytes;
 mod extent;
 pub mod fat;
 pub mod gpt;
 mod layout;
 mod place;
 
-pub use bytes::{Bytes, Image, Window};
-pub use extent::{Disk, Extent, Sink};
+pub use extent::{Disk, Extent, Sink, is_zero};
 pub use layout::{
     ALIGNMENT, ESP_MINIMUM, ESP_TYPE, Layout, NO_AUTO, Partition, READ_ONLY, Role, Sizes, check_root,
     repart_definitions, tree_bytes,

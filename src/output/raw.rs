@@ -1,15 +1,12 @@
 //! A raw disk: every byte where the disk has it.
 
-use super::Format;
+use super::{Emit, Format};
 use crate::disk::{Disk, Sink};
 use crate::error::Result;
-
-/// The raw format; it has no options.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Raw;
+use crate::profile::Raw;
 
 impl Format for Raw {
-    fn extension(&self) -> &'static str {
+    fn name(&self) -> &'static str {
         "raw"
     }
 
@@ -17,7 +14,7 @@ impl Format for Raw {
         Some(disk.len())
     }
 
-    fn emit(&self, disk: &Disk, sink: &mut dyn Sink) -> Result<()> {
-        disk.emit(sink)
+    fn emit(&self, disk: &Disk, how: &Emit<'_>, sink: &mut dyn Sink) -> Result<()> {
+        disk.emit(how.jobs, sink)
     }
 }

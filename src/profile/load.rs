@@ -9,11 +9,11 @@ use super::de::{Reader, cut};
 use super::expand::Expand;
 use super::extend::Reading;
 use super::mistake::{self, Mistake};
-use super::node::{Data, Node};
+use super::node::{Data, Node, Numbers, parse};
 use super::origins::Origins;
-use super::place::{At, Files};
+use super::place::{At, Files, SourceFile};
 use super::resolve::Resolver;
-use super::{Profile, raw};
+use super::{Output, Profile, raw};
 use crate::arch::Arch;
 use crate::error::Result;
 
@@ -54,7 +54,7 @@ pub fn load_text(path: &Path, text: Option<String>, options: &LoadOptions) -> Re
     let gone = expand.gone;
     let Some(node) = node else { return Err(mistake::error(mistakes)) };
     let origins = Origins::of(&files, &node);
-    let (raw, cut) = strictly(&files, node, &mut mistakes, gone);
+    let (raw, cut) = strictly::<raw::Profile>(&files, node, &mut mistakes, gone);
     let Some(raw) = raw else { return Err(mistake::error(mistakes)) };
     let mut resolver = Resolver::new(&files, mistakes, cut, broken, arch);
     let profile = resolver.profile(raw, path.to_owned());
@@ -92,15 +92,34 @@ fn variables(files: &Files, tree: &Node, arch: Arch, mistakes: &mut Vec<Mistake>
     values
 }
 
+/// One output by itself, as a table in TOML: `format.qcow2 = { cluster = "64K" }`; `name` is what mistakes call it.
+///
+/// # Errors
+/// As those of [`load`].
+pub fn load_output(name: &str, text: &str) -> Result<Output> {
+    let mut files = Files::default();
+    let file = files.push(SourceFile::new(name.to_owned(), text.to_owned(), None));
+    let mut mistakes = Vec::new();
+    let node = parse(&files, file, &mut Numbers::default(), &mut mistakes);
+    let broken = !mistakes.is_empty();
+    let (raw, cut) = strictly::<raw::Output>(&files, node, &mut mistakes, BTreeSet::new());
+    let Some(raw) = raw else { return Err(mistake::error(mistakes)) };
+    let mut resolver = Resolver::new(&files, mistakes, cut, broken, Arch::Amd64);
+    match (resolver.output(raw), resolver.mistakes) {
+        (Some(output), mistakes) if mistakes.is_empty() => Ok(output),
+        (_, mistakes) => Err(mistake::error(mistakes)),
+    }
+}
+
 /// Reads a tree into the raw types; what does not fit is noted, cut out and left behind, until the rest does.
-fn strictly(
+fn strictly<T: for<'de> Deserialize<'de>>(
     files: &Files,
     mut node: Node,
     mistakes: &mut Vec<Mistake>,
     mut gone: BTreeSet<(usize, String)>,
-) -> (Option<At<raw::Profile>>, BTreeSet<(usize, String)>) {
+) -> (Option<At<T>>, BTreeSet<(usize, String)>) {
     for _ in 0..MOST_FAULTS {
-        let fault = match At::<raw::Profile>::deserialize(Reader(&node)) {
+        let fault = match At::<T>::deserialize(Reader(&node)) {
             Ok(raw) => return (Some(raw), gone),
             Err(fault) => fault,
         };

@@ -14,6 +14,7 @@ mod merge;
 mod mistake;
 mod node;
 mod origins;
+mod output;
 mod place;
 mod program;
 pub mod raw;
@@ -23,9 +24,10 @@ mod show;
 pub mod template;
 
 pub use content::{Edit, FileContent, Pod, Preload, PreloadImage, Unit, UnitState, User};
-pub use load::{LoadOptions, load, load_text};
+pub use load::{LoadOptions, load, load_output, load_text};
 pub use mistake::Mistake;
 pub use origins::Origins;
+pub use output::{ClusterCodec, Compression, Format, Output, Qcow2, Raw};
 pub use program::{Component, Go, Origin, Program, Url};
 pub use show::show;
 
@@ -270,20 +272,6 @@ pub enum Codec {
     Lz4,
     /// Not compressed.
     None,
-}
-
-/// `[[output]]`
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Output {
-    /// The format and its options.
-    pub format: Format,
-}
-
-/// `format.NAME = {}`
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Format {
-    /// A raw disk.
-    Raw,
 }
 
 /// `[posture]`

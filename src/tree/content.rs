@@ -6,6 +6,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::bytes::Bytes;
 use crate::digest::Digest;
 use crate::error::{Context, Result};
 
@@ -22,6 +23,8 @@ enum Extents {
     Bytes(Arc<[u8]>),
     /// Sorted, disjoint, within `length`.
     Ranges(Arc<Path>, Box<[Extent]>),
+    /// From this offset of other bytes.
+    Part(Arc<dyn Bytes>, u64),
 }
 
 /// A piece of a file on disk that lies at `at` in the content.
@@ -53,6 +56,11 @@ impl Content {
         Content { length, digest: None, extents: Extents::Ranges(path, extents.into()) }
     }
 
+    /// `length` bytes of `whole` from `offset`, which must lie within it.
+    pub fn part(whole: Arc<dyn Bytes>, offset: u64, length: u64) -> Self {
+        Content { length, digest: None, extents: Extents::Part(whole, offset) }
+    }
+
     /// Bytes.
     pub fn len(&self) -> u64 {
         self.length
@@ -76,10 +84,10 @@ impl Content {
         }
     }
 
-    /// The file on disk and the extents; none where the bytes are our own.
+    /// The file on disk and the extents; none where the bytes lie elsewhere.
     pub fn extents(&self) -> Option<(&Path, &[Extent])> {
         match &self.extents {
-            Extents::Bytes(_) => None,
+            Extents::Bytes(_) | Extents::Part(..) => None,
             Extents::Ranges(path, extents) => Some((path, extents)),
         }
     }
@@ -87,7 +95,7 @@ impl Content {
     /// Whether the `length` bytes at `offset` are known to be zero without reading them.
     pub fn is_hole(&self, offset: u64, length: u64) -> bool {
         match &self.extents {
-            Extents::Bytes(_) => false,
+            Extents::Bytes(_) | Extents::Part(..) => false,
             Extents::Ranges(_, extents) => {
                 let next = extents.partition_point(|extent| extent.at + extent.length <= offset);
                 extents.get(next).is_none_or(|extent| extent.at >= offset.saturating_add(length))
@@ -108,6 +116,7 @@ impl Content {
                 let start = offset as usize;
                 buffer.copy_from_slice(&bytes[start..start + buffer.len()]);
             }
+            Extents::Part(whole, start) => whole.read_at(buffer, start.saturating_add(offset))?,
             Extents::Ranges(path, extents) => {
                 let reading = || format!("reading `{}`", path.display());
                 let file = opened.file(path)?;
@@ -131,6 +140,7 @@ impl Content {
                 let file = File::open(path).context(|| format!("opening `{}`", path.display()))?;
                 Source::Ranges(file, extents.clone())
             }
+            Extents::Part(whole, start) => Source::Part(whole.clone(), *start),
         };
         Ok(Reader { position: 0, length: self.length, source })
     }
@@ -171,6 +181,7 @@ pub struct Reader {
 enum Source {
     Bytes(Arc<[u8]>),
     Ranges(File, Box<[Extent]>),
+    Part(Arc<dyn Bytes>, u64),
 }
 
 impl Read for Reader {
@@ -187,6 +198,10 @@ impl Read for Reader {
                 room
             }
             Source::Ranges(file, extents) => read_ranges(file, extents, self.position, buffer)?,
+            Source::Part(whole, start) => {
+                whole.read_at(buffer, start.saturating_add(self.position))?;
+                room
+            }
         };
         self.position += count as u64;
         Ok(count)

@@ -62,7 +62,7 @@ mod tests {
         let volume =
             Volume { files: &files, length: ESP_MINIMUM, id: 0x1234_5678, label: "ESP", epoch: Epoch(1_700_000_000) };
         let mut out = Vec::new();
-        Disk::new(ESP_MINIMUM, volume.extents().unwrap()).unwrap().emit(&mut out).unwrap();
+        Disk::new(ESP_MINIMUM, volume.extents().unwrap()).unwrap().emit(1, &mut out).unwrap();
         out
     }
 

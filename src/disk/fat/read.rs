@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::directory::UNITS;
 use super::{DIRECTORY, ENTRY, FIRST, LONG, MIN_CLUSTERS, VOLUME, checksum};
-use crate::disk::Bytes;
+use crate::bytes::Bytes;
 use crate::error::{Error, Result};
 
 /// Folders deeper than this are refused.

@@ -112,23 +112,6 @@ pub struct Pack {
     pub block: Opt<Parsed<Size>>,
 }
 
-/// A file that is written.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Output {
-    /// The format and its options: `format.raw = {}`.
-    #[schemars(extend("x-needed" = true))]
-    pub format: Opt<Format>,
-}
-
-/// A format and its options.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase", deny_unknown_fields)]
-pub enum Format {
-    /// A raw disk.
-    Raw {},
-}
-
 /// Rules that the finished tree must keep.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]

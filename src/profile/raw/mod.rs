@@ -6,12 +6,14 @@
 
 mod content;
 mod image;
+mod output;
 mod program;
 mod system;
 mod value;
 
 pub use content::{Acknowledgement, Directory, File, Link, Mode, Pod, Unit, UnitState, User};
-pub use image::{Format, Image, Kernel, Layout, Output, Pack, Posture, Source, SourceApt, Userland, Waiver};
+pub use image::{Image, Kernel, Layout, Pack, Posture, Source, SourceApt, Userland, Waiver};
+pub use output::{Format, Output, Qcow2};
 pub use program::{Archive, Component, Go, Preload, Program, Url};
 pub use system::{Cluster, Encryption, Journal, Network, Var, Writable};
 pub use value::{Free, FreeData, OneOrMany, PackageRef, Parsed, SysctlValue};

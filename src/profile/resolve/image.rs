@@ -6,8 +6,8 @@ use super::{Resolver, name};
 use crate::arch::Arch;
 use crate::profile::place::{At, Place};
 use crate::profile::{
-    Acknowledgement, Apt, Codec, Forbidden, Format, Image, Kernel, Keyring, Layout, Output, Pack, Package, Posture,
-    Source, Userland, Waiver, raw,
+    Acknowledgement, Apt, Codec, Forbidden, Image, Kernel, Keyring, Layout, Pack, Package, Posture, Source, Userland,
+    Waiver, raw,
 };
 use crate::size::Size;
 
@@ -328,25 +328,6 @@ impl Resolver<'_> {
             level: raw.level.map_or(default, |level| level.value),
             block: raw.block.map_or(Size(128 * Size::KIB), |block| block.value.0),
         }
-    }
-
-    /// `[[output]]`
-    pub(super) fn outputs(&mut self, raw: raw::List<raw::Output>, root: Place) -> Vec<Output> {
-        let Some(raw) = self.needed(raw, root, "output") else { return Vec::new() };
-        if raw.value.is_empty() {
-            self.wrong(raw.place, "there is no output", "one at least, as `[[output]]` with `format.raw = {}`");
-        }
-        let mut outputs = Vec::new();
-        for output in raw.value {
-            let Some(format) = self.needed(output.value.format, output.place, "output.format") else { continue };
-            let raw::Format::Raw {} = format.value;
-            let output = Output { format: Format::Raw };
-            match outputs.contains(&output) {
-                true => self.wrong(format.place, "this output is there twice", "each once"),
-                false => outputs.push(output),
-            }
-        }
-        outputs
     }
 
     /// `[waive]`

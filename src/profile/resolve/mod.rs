@@ -7,6 +7,7 @@ mod content;
 mod cross;
 mod image;
 mod name;
+mod output;
 mod pod;
 mod program;
 mod system;

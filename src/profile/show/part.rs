@@ -5,8 +5,7 @@ use toml::{Table, Value};
 use super::{Shower, table, tables, tag, text, texts};
 use crate::profile::resolve::writable_defaults;
 use crate::profile::{
-    Apt, Cluster, Encryption, Format, Keyring, Output, Pack, Profile, Source, Unit, UnitState, User, Userland, Waiver,
-    Writable,
+    Apt, Cluster, Encryption, Keyring, Output, Pack, Profile, Source, Unit, UnitState, User, Userland, Waiver, Writable,
 };
 
 impl Shower {
@@ -197,12 +196,8 @@ fn pack(pack: &Pack) -> Table {
 }
 
 fn output(output: &Output) -> Table {
-    table([(
-        "format",
-        tag(match output.format {
-            Format::Raw => "raw",
-        }),
-    )])
+    // Plain structs of text, numbers and tables: there is always a table for them.
+    Table::try_from(output).unwrap_or_default()
 }
 
 fn waive(waiver: &Waiver) -> Value {

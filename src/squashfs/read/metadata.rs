@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::source::Source;
+use crate::bytes::Bytes;
 use crate::error::{Error, Result};
 use crate::squashfs::codec::{Codec, Decompress};
 use crate::squashfs::metadata::{BLOCK, PLAIN, Place};
@@ -20,7 +20,7 @@ pub struct Unpacked {
 
 /// Unpacks blocks of an image.
 pub struct Blocks {
-    source: Source,
+    source: Box<dyn Bytes>,
     /// Nothing of the image lies behind this.
     end: u64,
     decompressor: Mutex<Box<dyn Decompress>>,
@@ -29,8 +29,8 @@ pub struct Blocks {
 
 impl Blocks {
     /// Of an image that ends at `end`.
-    pub fn new(source: Source, codec: Codec, end: u64) -> Result<Self> {
-        let end = end.min(source.len());
+    pub fn new(source: Box<dyn Bytes>, codec: Codec, end: u64) -> Result<Self> {
+        let end = end.min(source.length());
         Ok(Blocks { source, end, decompressor: Mutex::new(codec.decompressor()?), kept: Mutex::default() })
     }
 

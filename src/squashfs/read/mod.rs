@@ -6,7 +6,6 @@
 mod decode;
 mod file;
 mod metadata;
-mod source;
 #[cfg(test)]
 mod tests;
 mod walk;
@@ -14,15 +13,16 @@ mod xattr;
 
 use std::fs::File;
 use std::path::Path;
+use std::sync::Arc;
 
 pub use walk::{Node, NodeKind};
 
+use crate::bytes::{Bytes, Part, Whole};
 use crate::error::{Context, Error, Result};
 use crate::squashfs::codec::Codec;
 use crate::squashfs::metadata::{BLOCK, Place};
 use crate::squashfs::superblock::{self, Superblock, flag};
 use metadata::Blocks;
-use source::Source;
 
 /// An open image.
 pub struct Image {
@@ -42,20 +42,23 @@ impl Image {
 
     /// Opens the image that lies at `offset` of a file (a partition of a disk), in `length` bytes or to the end.
     pub fn part(file: File, offset: u64, length: Option<u64>) -> Result<Self> {
-        Self::new(Source::part(file, offset, length)?)
+        let whole: Arc<dyn Bytes> = Arc::new(Whole::of(file)?);
+        let rest = whole.length().saturating_sub(offset);
+        Self::new(Box::new(Part::new(whole, offset, length.unwrap_or(rest))?))
     }
 
     /// Opens an image in memory.
     pub fn from_bytes(bytes: Vec<u8>) -> Result<Self> {
-        Self::new(Source::Bytes(bytes))
+        Self::new(Box::new(bytes))
     }
 
-    fn new(source: Source) -> Result<Self> {
+    /// Opens the image that all of `source` is.
+    pub fn new(source: Box<dyn Bytes>) -> Result<Self> {
         let mut bytes = [0; superblock::SIZE];
         source.read_at(&mut bytes, 0).context(|| "reading the superblock".into())?;
         let superblock = Superblock::from_bytes(&bytes)?;
-        if superblock.bytes_used > source.len() {
-            let message = format!("it has {} bytes, its superblock says {}", source.len(), superblock.bytes_used);
+        if superblock.bytes_used > source.length() {
+            let message = format!("it has {} bytes, its superblock says {}", source.length(), superblock.bytes_used);
             return Err(Error::source(message).hint("it may be cut"));
         }
         let blocks = Blocks::new(source, Codec::from_id(superblock.compressor)?, superblock.bytes_used)?;

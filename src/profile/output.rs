@@ -1,0 +1,84 @@
+//! `[[output]]`: the files that come out.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::size::Size;
+
+/// `[[output]]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Output {
+    /// The format and its options.
+    pub format: Format,
+    /// How the whole file is compressed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub compress: Option<Compression>,
+    /// A part of the file's name that tells it from others: small letters, digits, `-`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
+/// `format.NAME = {}`: the options are the format.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// The disk itself.
+    Raw(Raw),
+    /// QEMU's disk.
+    Qcow2(Qcow2),
+}
+
+/// `format.raw = {}`: it has no options.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Raw {}
+
+/// `format.qcow2 = {}`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Qcow2 {
+    /// 2 or 3.
+    pub version: u32,
+    /// Bytes of a cluster: a power of two, 512 bytes to 2 MiB.
+    pub cluster: Size,
+    /// How clusters are compressed; zstd with version 3 only.
+    pub codec: ClusterCodec,
+}
+
+impl Default for Qcow2 {
+    fn default() -> Self {
+        Qcow2 { version: 3, cluster: Size(64 * Size::KIB), codec: ClusterCodec::None }
+    }
+}
+
+/// How clusters of a disk are compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum ClusterCodec {
+    /// Not at all.
+    None,
+    /// Deflate: every reader knows it.
+    Deflate,
+    /// Zstandard: QEMU 5.1 and later.
+    Zstd,
+}
+
+/// A compressor of whole files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Compression {
+    /// gzip.
+    Gz,
+    /// xz.
+    Xz,
+    /// Zstandard.
+    Zst,
+}
+
+impl Format {
+    /// Its name in profiles.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Format::Raw(_) => "raw",
+            Format::Qcow2(_) => "qcow2",
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! `[[output]]`: formats with their options, and the names of the files.
+
+use super::Resolver;
+use crate::profile::place::{At, Place};
+use crate::profile::{ClusterCodec, Format, Output, Qcow2, Raw, raw};
+use crate::size::Size;
+
+impl Resolver<'_> {
+    /// `[[output]]`
+    pub(super) fn outputs(&mut self, raw: raw::List<raw::Output>, root: Place) -> Vec<Output> {
+        let Some(raw) = self.needed(raw, root, "output") else { return Vec::new() };
+        if raw.value.is_empty() {
+            self.wrong(raw.place, "there is no output", "one at least, as `[[output]]` with `format.raw = {}`");
+        }
+        let mut outputs: Vec<Output> = Vec::new();
+        for output in raw.value {
+            let place = output.place;
+            let Some(output) = self.output(output) else { continue };
+            let same = |other: &Output| {
+                (other.format.name(), other.compress, &other.name)
+                    == (output.format.name(), output.compress, &output.name)
+            };
+            if outputs.iter().any(same) {
+                self.wrong(place, "this output is there twice", "each once, or a `name` that tells them apart");
+            } else {
+                outputs.push(output);
+            }
+        }
+        outputs
+    }
+
+    /// One of them.
+    pub(in crate::profile) fn output(&mut self, raw: At<raw::Output>) -> Option<Output> {
+        let place = raw.place;
+        let raw = raw.value;
+        let format = self.needed(raw.format, place, "output.format");
+        if let Some(name) = raw.name.as_ref().filter(|name| !file_part(name)) {
+            let message = format!("`{}` cannot be a part of a file's name", name.value);
+            self.wrong(name.place, message, "up to 32 small letters, digits and `-`");
+        }
+        let format = match format?.value {
+            raw::Format::Raw {} => Format::Raw(Raw {}),
+            raw::Format::Qcow2(raw) => Format::Qcow2(self.qcow2(raw)),
+        };
+        let compress = raw.compress.map(|compress| compress.value);
+        Some(Output { format, compress, name: raw.name.map(|name| name.value) })
+    }
+
+    fn qcow2(&mut self, raw: raw::Qcow2) -> Qcow2 {
+        let default = Qcow2::default();
+        if let Some(version) = raw.version.as_ref().filter(|version| !matches!(version.value, 2 | 3)) {
+            self.wrong(version.place, format!("qcow2 has no version `{}`", version.value), "`3` or `2`");
+        }
+        if let Some(cluster) = &raw.cluster {
+            let bytes = cluster.value.0.bytes();
+            if !bytes.is_power_of_two() || !(512..=2 * Size::MIB).contains(&bytes) {
+                let message = format!("a cluster of `{}` is not possible", cluster.value.0);
+                self.wrong(cluster.place, message, "a power of two from `512` to `2M`");
+            }
+        }
+        let version = raw.version.map_or(default.version, |version| version.value);
+        let codec = raw.codec.as_ref();
+        if let Some(codec) = codec.filter(|codec| codec.value == ClusterCodec::Zstd && version == 2) {
+            self.wrong(codec.place, "version 2 of qcow2 knows no zstd", "`deflate`, or `version = 3`");
+        }
+        Qcow2 {
+            version,
+            cluster: raw.cluster.map_or(default.cluster, |cluster| cluster.value.0),
+            codec: raw.codec.map_or(default.codec, |codec| codec.value),
+        }
+    }
+}
+
+/// Whether a text may stand between dots of a file's name.
+fn file_part(text: &str) -> bool {
+    let sound = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    !text.is_empty() && text.len() <= 32 && text.bytes().all(sound)
+}
