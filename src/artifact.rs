@@ -4,7 +4,7 @@
 //!   and what had the name before stays until then.
 //! - Gaps of the disk are holes of the file; the digest is that of every byte, holes as zeros.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -12,10 +12,10 @@ use std::path::{Path, PathBuf};
 use crate::digest::{Digest, Hasher};
 use crate::disk::{Disk, Sink};
 use crate::error::{Context, Error, Result};
-use crate::output::{Compressed, Emit, Format};
-use crate::profile::Compression;
+use crate::output::{Bundle, Compressed, Emit, Format, Made, Written};
+use crate::profile::{Compression, Raw};
 use crate::report::Stage;
-use crate::temp::Temp;
+use crate::temp::{Temp, TempFolder};
 
 /// Zeros for the hash of holes.
 static ZEROS: [u8; 1 << 16] = [0; 1 << 16];
@@ -49,7 +49,37 @@ pub fn write(writing: &Writing<'_>, disk: &Disk, path: &Path, stage: Option<&Sta
     Ok(Artifact { path: path.to_owned(), size, sha256: hasher.finish() })
 }
 
-/// The same without a digest, which would have to read every hole; gives the bytes of the file.
+/// Writes a bundle as the folder `target`, which appears with all its files or not at all.
+pub fn write_bundle(
+    bundle: &dyn Bundle,
+    made: &Made<'_>,
+    how: &Emit<'_>,
+    compress: Option<Compression>,
+    target: &Path,
+    stage: Option<&Stage<'_>>,
+) -> Result<Vec<Artifact>> {
+    let parent = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let doing = || format!("writing `{}`", target.display());
+    let folder = TempFolder::new_in(parent).context(doing)?;
+    let mut artifacts = Vec::new();
+    bundle
+        .emit(made, how, &mut |name, disk| {
+            let path = folder.path().join(name);
+            if let Some(parent) = path.parent() {
+                fs::create_dir_all(parent).context(|| format!("making `{}`", parent.display()))?;
+            }
+            let writing = Writing { format: &Raw {}, compress, how: *how };
+            let artifact = write(&writing, disk, &path, stage)?;
+            let written = Written { size: artifact.size, sha256: artifact.sha256 };
+            artifacts.push(Artifact { path: target.join(name), ..artifact });
+            Ok(written)
+        })
+        .context(doing)?;
+    folder.persist(target)?;
+    Ok(artifacts)
+}
+
+/// As [`write`], without a digest, which would have to read every hole; gives the bytes of the file.
 pub fn convert(writing: &Writing<'_>, disk: &Disk, path: &Path, stage: Option<&Stage<'_>>) -> Result<u64> {
     emit(writing, disk, path, stage, None).map(|(size, _)| size)
 }
@@ -146,7 +176,6 @@ mod tests {
     use crate::disk::Extent;
     use crate::epoch::Epoch;
     use crate::guid::Guid;
-    use crate::profile::Raw;
     use crate::tree::Content;
 
     fn raw(spool: &Path) -> Writing<'_> {

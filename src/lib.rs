@@ -80,8 +80,10 @@ pub fn build(request: &Request, cx: &Context) -> Result<Manifest> {
     let assembled = assemble::assemble(&profile, &lock, &fetched, !request.unconfined, cx)?;
     let root = seal(&profile, &lock, &assembled, request.fast, cx)?;
     let boot = boot(&profile, &lock, &assembled, &root, cx)?;
-    let (layout, disk) = place(&profile, &lock, &root, &boot, cx)?;
-    let artifacts = write(&profile, &lock, &disk, &request.output, cx)?;
+    let pieces = disk::Pieces { esp: boot.esp.clone(), root: root.squashfs.content(), verity: root.verity.content() };
+    let (layout, disk) = place(&profile, &lock, &root, &pieces, cx)?;
+    let given = output::Made { image: &profile.image, boot: &boot, layout: &layout, pieces: &pieces, disk: &disk };
+    let artifacts = write(&given, &profile.outputs, lock.epoch, &request.output, cx)?;
     let made = manifest::Made {
         profile: &profile,
         lock: &lock,
@@ -166,14 +168,13 @@ fn place(
     profile: &Profile,
     lock: &Lock,
     root: &root::Root,
-    boot: &boot::Boot,
+    pieces: &disk::Pieces,
     cx: &Context,
 ) -> Result<(disk::Layout, disk::Disk)> {
     let stage = cx.report.stage("place", None);
     let sizes = disk::Sizes::new(&profile.layout, &profile.var)?;
     let layout = disk::Layout::new(&profile.image, sizes, &root.root_hash)?;
-    let pieces = disk::Pieces { esp: boot.esp.clone(), root: root.squashfs.content(), verity: root.verity.content() };
-    let (disk, warning) = disk::place(&layout, &pieces, lock.epoch)?;
+    let (disk, warning) = disk::place(&layout, pieces, lock.epoch)?;
     if let Some(warning) = warning {
         cx.report.warn(warning);
     }
@@ -183,35 +184,45 @@ fn place(
 
 /// Every output, all at once: what each of them reads is in memory after the first.
 fn write(
-    profile: &Profile,
-    lock: &Lock,
-    disk: &disk::Disk,
+    made: &output::Made<'_>,
+    outputs: &[profile::Output],
+    epoch: epoch::Epoch,
     folder: &Path,
     cx: &Context,
 ) -> Result<Vec<manifest::Artifact>> {
     std::fs::create_dir_all(folder).context(|| format!("making `{}`", folder.display()))?;
-    let stage = cx.report.stage("write", Some(disk.len() * profile.outputs.len() as u64));
-    let name = profile.image.name();
-    let how = output::Emit {
-        jobs: cx.jobs,
-        seed: guid::Guid::seed(&profile.image.id),
-        epoch: lock.epoch,
-        name: &name,
-        spool: folder,
-    };
+    let stage = cx.report.stage("write", Some(made.disk.len() * outputs.len() as u64));
+    let name = made.image.name();
+    let seed = guid::Guid::seed(&made.image.id);
+    let how = output::Emit { jobs: cx.jobs, seed, epoch, name: &name, spool: folder };
     let write = |output: &profile::Output| {
-        let format = output::of(&output.format);
-        let path = format!("{name}{}", output::suffix(output, &*format));
-        let writing = artifact::Writing { format: &*format, compress: output.compress, how };
-        let artifact = artifact::write(&writing, disk, &folder.join(&path), Some(&stage))?;
-        Ok(manifest::Artifact { path, format: format.name().to_owned(), size: artifact.size, sha256: artifact.sha256 })
+        let maker = output::of(&output.format);
+        let path = folder.join(format!("{name}{}", output::suffix(output, &maker)));
+        let artifacts = match &maker {
+            output::Maker::File(format) => {
+                let writing = artifact::Writing { format: &**format, compress: output.compress, how };
+                vec![artifact::write(&writing, made.disk, &path, Some(&stage))?]
+            }
+            output::Maker::Folder(bundle) => {
+                artifact::write_bundle(&**bundle, made, &how, output.compress, &path, Some(&stage))?
+            }
+        };
+        let entry = |artifact: artifact::Artifact| manifest::Artifact {
+            // All of them lie below the folder.
+            path: artifact.path.strip_prefix(folder).unwrap_or(&artifact.path).to_string_lossy().into_owned(),
+            format: maker.name().to_owned(),
+            size: artifact.size,
+            sha256: artifact.sha256,
+        };
+        Ok(artifacts.into_iter().map(entry).collect::<Vec<_>>())
     };
+    let write = &write;
     let artifacts: Result<Vec<_>> = std::thread::scope(|scope| {
-        let threads: Vec<_> = profile.outputs.iter().map(|output| scope.spawn(|| write(output))).collect();
+        let threads: Vec<_> = outputs.iter().map(|output| scope.spawn(move || write(output))).collect();
         let joined = threads.into_iter().map(|thread| thread.join());
         joined.map(|result| result.unwrap_or_else(|_| Err(Error::bug("a thread that wrote an output died")))).collect()
     });
-    let artifacts = artifacts?;
+    let artifacts: Vec<_> = artifacts?.into_iter().flatten().collect();
     stage.done(artifacts.iter().map(|artifact| artifact.size).sum(), false);
     Ok(artifacts)
 }

@@ -105,6 +105,19 @@ impl TempFolder {
     pub fn path(&self) -> &Path {
         &self.path
     }
+
+    /// Makes it appear as `path` (same file system), in place of a folder that was there.
+    pub fn persist(self, path: &Path) -> Result<()> {
+        use rustix::fs::{CWD, RenameFlags, renameat_with};
+        let doing = || format!("writing `{}`", path.display());
+        let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(&self.path, permissions).context(doing)?;
+        // Both names change at once; what was there goes the way of this temporary folder.
+        let flags = if path.exists() { RenameFlags::EXCHANGE } else { RenameFlags::NOREPLACE };
+        renameat_with(CWD, &self.path, CWD, path, flags).map_err(io::Error::from).context(doing)?;
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        File::open(folder).and_then(|folder| folder.sync_all()).context(doing)
+    }
 }
 
 impl Drop for TempFolder {
@@ -164,6 +177,20 @@ fn forget(path: &Path) {
 mod tests {
     use super::*;
     use std::io::Write;
+
+    #[test]
+    fn a_folder_takes_the_place_of_another() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("x");
+        for text in ["one", "two"] {
+            let temp = TempFolder::new_in(folder.path()).unwrap();
+            std::fs::write(temp.path().join(text), text).unwrap();
+            temp.persist(&target).unwrap();
+            let names: Vec<_> = std::fs::read_dir(&target).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+            assert_eq!(names, [text]);
+            assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+        }
+    }
 
     #[test]
     fn whole_or_not_at_all() {

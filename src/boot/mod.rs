@@ -36,6 +36,8 @@ pub struct Boot {
     pub kernel: String,
     /// The whole command line.
     pub cmdline: String,
+    /// The kernel's image.
+    pub image: Content,
     /// The compressed initrd.
     pub initrd: Content,
     /// The modules in the initrd, in the order of loading.
@@ -74,6 +76,7 @@ pub fn assemble(parts: &Parts, target: &Target<'_>, store: &Store) -> Result<Boo
     let esp = loader::files(target.image, &parts.manager, &uki)?;
     Ok(Boot {
         kernel: parts.release.clone(),
+        image: parts.kernel.clone(),
         cmdline,
         initrd,
         modules: modules.into_iter().map(|module| module.path).collect(),

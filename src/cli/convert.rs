@@ -7,7 +7,7 @@ use crate::disk::{Disk, gpt};
 use crate::epoch::Epoch;
 use crate::error::{Context, Error, Result};
 use crate::guid::Guid;
-use crate::output::{self, Emit};
+use crate::output::{self, Emit, Maker};
 use crate::profile::{self, Compression};
 use crate::report::{Mode, Report};
 use crate::size::human;
@@ -46,7 +46,11 @@ pub struct Args {
 pub fn run(args: &Args, jobs: usize, report: &Report) -> Result<()> {
     let doing = || format!("converting `{}`", args.image.display());
     let output = profile::load_output("--to", &table(args)?)?;
-    let format = output::of(&output.format);
+    let maker = output::of(&output.format);
+    let Maker::File(format) = &maker else {
+        return Err(Error::user(format!("`{}` needs more than a disk", maker.name()))
+            .hint("name it as an output of a profile: imagebuild build"));
+    };
     let opened = output::open(&args.image)?;
     let seed = match args.seed {
         Some(seed) => seed,
@@ -57,7 +61,7 @@ pub fn run(args: &Args, jobs: usize, report: &Report) -> Result<()> {
     let stem = args.image.file_stem().unwrap_or_default().to_string_lossy();
     let path = match &args.output {
         Some(path) => path.clone(),
-        None => args.image.with_file_name(format!("{stem}{}", output::suffix(&output, &*format))),
+        None => args.image.with_file_name(format!("{stem}{}", output::suffix(&output, &maker))),
     };
     if same(&args.image, &path) {
         return Err(Error::user(format!("`{}` would replace what it is made of", path.display()))
@@ -65,7 +69,7 @@ pub fn run(args: &Args, jobs: usize, report: &Report) -> Result<()> {
     }
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let how = Emit { jobs, seed, epoch: Epoch(args.epoch), name: &stem, spool: folder };
-    let writing = Writing { format: &*format, compress: output.compress, how };
+    let writing = Writing { format: &**format, compress: output.compress, how };
     let stage = report.stage("convert", Some(disk.len()));
     let size = artifact::convert(&writing, &disk, &path, Some(&stage)).context(doing)?;
     stage.done(size, false);

@@ -14,4 +14,4 @@ pub use layout::{
     ALIGNMENT, ESP_MINIMUM, ESP_TYPE, Layout, NO_AUTO, Partition, READ_ONLY, Role, Sizes, check_root,
     repart_definitions, tree_bytes,
 };
-pub use place::{Pieces, place};
+pub use place::{Pieces, esp, place};

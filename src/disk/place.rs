@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::fat::Volume;
 use super::gpt::{Entry, Table};
-use super::{ALIGNMENT, Disk, Extent, Layout, Role, check_root};
+use super::{ALIGNMENT, Disk, Extent, Layout, Partition, Role, check_root};
 use crate::epoch::Epoch;
 use crate::error::{Context, Error, Result};
 use crate::tree::Content;
@@ -47,8 +47,7 @@ pub fn place(layout: &Layout, pieces: &Pieces, epoch: Epoch) -> Result<(Disk, Op
     };
     let mut extents = table.extents()?;
     let esp = layout.partition(Role::Esp)?;
-    let volume = Volume { files: &pieces.esp, length: esp.length, id: volume_id(esp.id), label: "ESP", epoch };
-    for extent in volume.extents().context(|| "making the ESP".to_owned())? {
+    for extent in self::esp(esp, &pieces.esp, epoch)? {
         extents.push(Extent { at: esp.at + extent.at, content: extent.content });
     }
     for (role, content) in [(Role::Root, &pieces.root), (Role::Verity, &pieces.verity)] {
@@ -59,6 +58,12 @@ pub fn place(layout: &Layout, pieces: &Pieces, epoch: Epoch) -> Result<(Disk, Op
         extents.push(Extent { at: partition.at, content: content.clone() });
     }
     Ok((Disk::new(layout.length, extents)?, warning))
+}
+
+/// The ESP's bytes, from the start of its partition.
+pub fn esp(partition: &Partition, files: &BTreeMap<String, Content>, epoch: Epoch) -> Result<Vec<Extent>> {
+    let volume = Volume { files, length: partition.length, id: volume_id(partition.id), label: "ESP", epoch };
+    volume.extents().context(|| "making the ESP".to_owned())
 }
 
 /// As systemd-repart gives it: the first 32 bits of the file system's id.

@@ -22,6 +22,7 @@ mod pods;
 pub mod preload;
 mod put;
 mod sysctl;
+mod update;
 mod var;
 pub mod version;
 mod writable;
@@ -39,7 +40,7 @@ pub use kubeletconfig::{config as kubelet_config, text as kubelet_text};
 pub type Step = fn(&mut Tree, &Inputs<'_>) -> Result<()>;
 
 /// Every step with its name, in order.
-pub const STEPS: [(&str, Step); 12] = [
+pub const STEPS: [(&str, Step); 13] = [
     ("containerd", containerd::step),
     ("kubelet", kubelet::step),
     ("join", join::step),
@@ -51,5 +52,6 @@ pub const STEPS: [(&str, Step); 12] = [
     ("journal", journal::step),
     ("var", var::step),
     ("failure", failure::step),
+    ("updates", update::step),
     ("writable", writable::step),
 ];

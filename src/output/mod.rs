@@ -7,16 +7,20 @@
 //! - What is read is hostile: places lie inside the file, sizes are bounded, no other file is followed.
 
 mod compress;
+mod bundle;
 mod open;
 mod qcow2;
 mod raw;
+mod spool;
 
 pub use compress::Compressed;
 pub use open::{Kind, Opened, open};
 
 use std::path::Path;
 
-use crate::disk::{Disk, Sink};
+use crate::boot::Boot;
+use crate::digest::Digest;
+use crate::disk::{Disk, Layout, Pieces, Sink};
 use crate::epoch::Epoch;
 use crate::error::Result;
 use crate::guid::Guid;
@@ -56,17 +60,81 @@ pub trait Format: Send + Sync {
     fn emit(&self, disk: &Disk, how: &Emit<'_>, sink: &mut dyn Sink) -> Result<()>;
 }
 
-/// The format that a profile names.
-pub fn of(format: &profile::Format) -> Box<dyn Format> {
-    match format {
-        profile::Format::Raw(options) => Box::new(*options),
-        profile::Format::Qcow2(options) => Box::new(*options),
+/// What a build gives to outputs that are more than a disk.
+#[derive(Debug, Clone, Copy)]
+pub struct Made<'a> {
+    /// Name, version, architecture.
+    pub image: &'a profile::Image,
+    /// Kernel, initrd, command line, UKI.
+    pub boot: &'a Boot,
+    /// The partitions.
+    pub layout: &'a Layout,
+    /// What is in them.
+    pub pieces: &'a Pieces,
+    /// All of it.
+    pub disk: &'a Disk,
+}
+
+/// Several files in a folder of their own.
+pub trait Bundle: Send + Sync {
+    /// Its name in profiles, and the folder's extension: `split`.
+    fn name(&self) -> &'static str;
+
+    /// Hands every file to `write`, which gives it its place; the one that others are found by comes last.
+    fn emit(&self, made: &Made<'_>, how: &Emit<'_>, write: &mut Write<'_>) -> Result<()>;
+}
+
+/// Writes a file of a bundle: its path in the folder, its bytes.
+pub type Write<'a> = dyn FnMut(&str, &Disk) -> Result<Written> + 'a;
+
+/// A file of a bundle that was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Written {
+    /// Bytes.
+    pub size: u64,
+    /// Of all of them.
+    pub sha256: Digest,
+}
+
+/// What makes an output.
+pub enum Maker {
+    /// One file, made of the disk.
+    File(Box<dyn Format>),
+    /// Several files, made of what the disk is made of.
+    Folder(Box<dyn Bundle>),
+}
+
+impl Maker {
+    /// The name in profiles.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Maker::File(format) => format.name(),
+            Maker::Folder(bundle) => bundle.name(),
+        }
+    }
+
+    fn extension(&self) -> &'static str {
+        match self {
+            Maker::File(format) => format.extension(),
+            Maker::Folder(bundle) => bundle.name(),
+        }
     }
 }
 
-/// What a file's name has behind the image's: `.qcow2`, `.metal.raw.zst`.
-pub fn suffix(output: &profile::Output, format: &dyn Format) -> String {
+/// What makes the output that a profile names.
+pub fn of(format: &profile::Format) -> Maker {
+    match format {
+        profile::Format::Raw(options) => Maker::File(Box::new(*options)),
+        profile::Format::Qcow2(options) => Maker::File(Box::new(*options)),
+        profile::Format::Split(options) => Maker::Folder(Box::new(*options)),
+        profile::Format::Update(options) => Maker::Folder(Box::new(options.clone())),
+        profile::Format::Oci(options) => Maker::Folder(Box::new(options.clone())),
+    }
+}
+
+/// What a file's or folder's name has behind the image's: `.qcow2`, `.metal.raw.zst`.
+pub fn suffix(output: &profile::Output, maker: &Maker) -> String {
     let name = output.name.iter().map(String::as_str);
-    let parts = name.chain([format.extension()]).chain(output.compress.map(|compress| compress.extension()));
+    let parts = name.chain([maker.extension()]).chain(output.compress.map(|compress| compress.extension()));
     parts.flat_map(|part| [".", part]).collect()
 }

@@ -26,6 +26,45 @@ pub enum Format {
     Raw(Raw),
     /// QEMU's disk.
     Qcow2(Qcow2),
+    /// Each partition and boot file by itself.
+    Split(Split),
+    /// What systemd-sysupdate fetches.
+    Update(Update),
+    /// An OCI image layout.
+    Oci(Oci),
+}
+
+/// `format.oci = {}`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Oci {
+    /// An image or an artifact.
+    pub kind: OciKind,
+    /// The name in the layout's index; id and version where there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
+}
+
+/// What an OCI layout holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum OciKind {
+    /// An image whose one layer has the disk: KubeVirt's container disk.
+    Disk,
+    /// All that was built, as blobs of an artifact.
+    Artifact,
+}
+
+/// `format.split = {}`: it has no options.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Split {}
+
+/// `format.update = {}`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Update {
+    /// Where running nodes find the bundles of all versions: a folder of files, `SHA256SUMS` among them.
+    pub url: String,
+    /// Whether a node asks for a signature of `SHA256SUMS` (`SHA256SUMS.gpg`).
+    pub verify: bool,
 }
 
 /// `format.raw = {}`: it has no options.
@@ -79,6 +118,9 @@ impl Format {
         match self {
             Format::Raw(_) => "raw",
             Format::Qcow2(_) => "qcow2",
+            Format::Split(_) => "split",
+            Format::Update(_) => "update",
+            Format::Oci(_) => "oci",
         }
     }
 }

@@ -70,14 +70,22 @@ pub fn succeed(command: &mut Command) {
     assert!(output.status.success(), "{command:?}\n{}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// The sha256 of every file of a folder.
+/// The sha256 of every file below a folder.
 pub fn digests(folder: &Path) -> BTreeMap<String, String> {
-    let digest = |entry: std::io::Result<fs::DirEntry>| {
-        let entry = entry.unwrap();
-        let (digest, _) = imagebuild::digest::Digest::of_reader(fs::File::open(entry.path()).unwrap()).unwrap();
-        (entry.file_name().into_string().unwrap(), digest.to_string())
-    };
-    fs::read_dir(folder).unwrap().map(digest).collect()
+    let mut out = BTreeMap::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(next) = folders.pop() {
+        for entry in fs::read_dir(next).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let (digest, _) = imagebuild::digest::Digest::of_reader(fs::File::open(&path).unwrap()).unwrap();
+            out.insert(path.strip_prefix(folder).unwrap().to_str().unwrap().to_owned(), digest.to_string());
+        }
+    }
+    out
 }
 
 /// The least that an image is made of.
@@ -102,6 +110,7 @@ fn packages() -> Vec<Deb> {
         Deb::new("systemd", "1")
             .file("/usr/lib/sysusers.d/basic.conf", 0o644, "u root 0 - /root\ng adm 4\ng shadow 42\ng utmp 43\n")
             .file("/usr/lib/systemd/systemd", 0o755, "a systemd")
+            .file("/usr/lib/systemd/systemd-sysupdate", 0o755, "a systemd-sysupdate")
             .hard_link("/usr/lib/systemd/again", "/usr/lib/systemd/systemd"),
         Deb::new("systemd-boot-efi", "1")
             .file("/usr/lib/systemd/boot/efi/linuxx64.efi.stub", 0o644, binaries::stub())

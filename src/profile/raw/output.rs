@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Opt, Parsed};
-use crate::profile::{ClusterCodec, Compression};
+use crate::profile::{ClusterCodec, Compression, OciKind};
 use crate::size::Size;
 
 /// A file that is written.
@@ -28,6 +28,37 @@ pub enum Format {
     Raw {},
     /// QEMU's disk: clusters of zeros are left out, others may be compressed.
     Qcow2(Qcow2),
+    /// A folder with each partition, the UKI, the kernel and the initrd as files of their own.
+    Split {},
+    /// A folder that systemd-sysupdate on running nodes fetches from.
+    Update(Update),
+    /// A folder in the OCI image layout, that any registry client can push.
+    Oci(Oci),
+}
+
+/// The options of an OCI layout.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Oci {
+    /// `disk` (the default): an image with the disk as a qcow2 file in `/disk`, which KubeVirt starts as a
+    /// container disk. `artifact`: no image, but kernel, initrd, command line, UKI, root, hash tree and the raw
+    /// disk as blobs of one artifact.
+    pub kind: Opt<OciKind>,
+    /// The name in the layout's index: `"node:1.0.0"`; id and version by default.
+    pub reference: Opt<String>,
+}
+
+/// The options of an update bundle.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Update {
+    /// Where running nodes find the bundles of all versions: `"https://example.org/node/"`. It goes into
+    /// the root as the source of systemd-sysupdate's transfers.
+    #[schemars(extend("x-needed" = true))]
+    pub url: Opt<String>,
+    /// Whether nodes ask for a signature, `SHA256SUMS.gpg`, by a key of `/usr/lib/systemd/import-pubring.gpg`;
+    /// `true` by default.
+    pub verify: Opt<bool>,
 }
 
 /// The options of qcow2.

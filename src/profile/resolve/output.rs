@@ -2,7 +2,7 @@
 
 use super::Resolver;
 use crate::profile::place::{At, Place};
-use crate::profile::{ClusterCodec, Format, Output, Qcow2, Raw, raw};
+use crate::profile::{ClusterCodec, Format, Oci, OciKind, Output, Qcow2, Raw, Split, Update, raw};
 use crate::size::Size;
 
 impl Resolver<'_> {
@@ -41,9 +41,26 @@ impl Resolver<'_> {
         let format = match format?.value {
             raw::Format::Raw {} => Format::Raw(Raw {}),
             raw::Format::Qcow2(raw) => Format::Qcow2(self.qcow2(raw)),
+            raw::Format::Split {} => Format::Split(Split {}),
+            raw::Format::Oci(options) => Format::Oci(self.oci(options)),
+            raw::Format::Update(options) => Format::Update(self.update(options, place)?),
         };
         let compress = raw.compress.map(|compress| compress.value);
         Some(Output { format, compress, name: raw.name.map(|name| name.value) })
+    }
+
+    fn oci(&mut self, raw: raw::Oci) -> Oci {
+        if let Some(name) = raw.reference.as_ref().filter(|name| !name.chars().all(|c| c.is_ascii_graphic())) {
+            self.wrong(name.place, "this cannot be the name of an image", "printable ASCII, as `node:1.0.0`");
+        }
+        let kind = raw.kind.map_or(OciKind::Disk, |kind| kind.value);
+        Oci { kind, reference: raw.reference.map(|name| name.value) }
+    }
+
+    fn update(&mut self, raw: raw::Update, place: Place) -> Option<Update> {
+        let url = self.text(raw.url, place, "output.format.update.url")?;
+        self.web(&url);
+        Some(Update { url: url.value, verify: raw.verify.is_none_or(|verify| verify.value) })
     }
 
     fn qcow2(&mut self, raw: raw::Qcow2) -> Qcow2 {
