@@ -94,6 +94,7 @@ pub fn build(request: &Request, cx: &Context) -> Result<Manifest> {
     };
     let manifest = Manifest::new(&made, request.fast, artifacts, cx.report.warnings())?;
     manifest.write(&request.output.join(manifest::NAME))?;
+    manifest.write_sums(&request.output)?;
     Ok(manifest)
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::arch::Arch;
@@ -21,11 +22,14 @@ pub const SCHEMA: u32 = 1;
 /// Its name beside the artifacts.
 pub const NAME: &str = "manifest.json";
 
+/// The digests of all artifacts beside it, as sha256sum reads them.
+pub const SUMS: &str = "SHA256SUMS";
+
 /// A manifest is read whole; ours have some 10 kB.
 const LIMIT: u64 = 16 << 20;
 
 /// A build's account. Holds no path of the host, no time but the image's, no name of a user.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Manifest {
     /// [`SCHEMA`].
     pub schema: u32,
@@ -58,7 +62,7 @@ pub struct Manifest {
 }
 
 /// Which image.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Image {
     /// IMAGE_ID.
     pub id: String,
@@ -69,7 +73,7 @@ pub struct Image {
 }
 
 /// Digests of all that went in.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Inputs {
     /// Of the resolved profile in its canonical form.
     pub profile: Digest,
@@ -82,7 +86,7 @@ pub struct Inputs {
 }
 
 /// The sealed root.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Root {
     /// The verity root hash.
     pub root_hash: Digest,
@@ -99,7 +103,7 @@ pub struct Root {
 }
 
 /// What boots the root.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Boot {
     /// The kernel's release, `uname -r`.
     pub kernel: String,
@@ -114,7 +118,7 @@ pub struct Boot {
 }
 
 /// One partition of the image.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Partition {
     /// Its name in the table.
     pub label: String,
@@ -129,7 +133,7 @@ pub struct Partition {
 }
 
 /// A file that came out.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Artifact {
     /// Its name beside the manifest.
     pub path: String,
@@ -217,6 +221,22 @@ impl Manifest {
         let mut text = serde_json::to_string_pretty(self).map_err(|error| Error::bug(error.to_string()))?;
         text.push('\n');
         temp::write_file(path, text.as_bytes())
+    }
+
+    /// What sha256sum checks: the digest of every artifact, and of the manifest itself.
+    pub fn write_sums(&self, folder: &Path) -> Result<()> {
+        let file = std::fs::File::open(folder.join(NAME)).context(|| format!("reading `{NAME}`"))?;
+        let (own, _) = Digest::of_reader(file)?;
+        let artifacts = self.artifacts.iter().map(|artifact| (artifact.sha256, artifact.path.as_str()));
+        let lines: String =
+            artifacts.chain([(own, NAME)]).map(|(digest, path)| format!("{digest}  {path}\n")).collect();
+        temp::write_file(&folder.join(SUMS), lines.as_bytes())
+    }
+
+    /// The JSON schema of manifests (2020-12).
+    pub fn schema() -> serde_json::Value {
+        let settings = schemars::generate::SchemaSettings::draft2020_12();
+        settings.into_generator().into_root_schema_for::<Manifest>().to_value()
     }
 
     /// Reads one.

@@ -26,9 +26,9 @@ impl Temp {
     /// A new, empty file in `folder`, readable by its owner alone until it is whole.
     pub fn new_in(folder: &Path) -> Result<Self> {
         let doing = || format!("making a file in `{}`", folder.display());
-        let file = tempfile::Builder::new().prefix(".imagebuild-").tempfile_in(folder).context(doing)?;
+        let make = || tempfile::Builder::new().prefix(".imagebuild-").tempfile_in(folder);
+        let file = registered(make, |file| file.path()).context(doing)?;
         let path = file.path().to_owned();
-        register(&path);
         Ok(Temp { file: Some(file), path })
     }
 
@@ -95,9 +95,9 @@ impl TempFolder {
     /// A new, empty folder in `parent`, for its owner alone.
     pub fn new_in(parent: &Path) -> Result<Self> {
         let doing = || format!("making a folder in `{}`", parent.display());
-        let folder = tempfile::Builder::new().prefix(".imagebuild-").tempdir_in(parent).context(doing)?;
+        let make = || tempfile::Builder::new().prefix(".imagebuild-").tempdir_in(parent);
+        let folder = registered(make, |folder| folder.path()).context(doing)?;
         let path = folder.path().to_owned();
-        register(&path);
         Ok(TempFolder { folder: Some(folder), path })
     }
 
@@ -161,10 +161,12 @@ fn remove_unfinished() {
     std::mem::forget(unfinished);
 }
 
-fn register(path: &Path) {
-    if let Ok(mut unfinished) = UNFINISHED.lock() {
-        unfinished.insert(path.to_owned());
-    }
+/// Makes a file or folder and notes it, with no moment between in which a signal could miss it.
+fn registered<T>(make: impl FnOnce() -> io::Result<T>, path: impl FnOnce(&T) -> &Path) -> io::Result<T> {
+    let mut unfinished = UNFINISHED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let made = make()?;
+    unfinished.insert(path(&made).to_owned());
+    Ok(made)
 }
 
 fn forget(path: &Path) {

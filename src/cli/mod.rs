@@ -124,7 +124,7 @@ enum Verb {
     Man(man::Args),
     /// Write a commented profile that builds as it stands.
     New(new::Args),
-    /// Print the JSON schema of the profile.
+    /// Print the JSON schema of the profile or the manifest.
     Schema(schema::Args),
     /// Print what a profile means, every default included.
     Show(show::Args),

@@ -1,19 +1,39 @@
-//! `schema`: the JSON schema of the profile.
+//! `schema`: the JSON schema of the profile or of the manifest.
+
+use clap::ValueEnum;
 
 use crate::error::{Error, Result};
+use crate::manifest::Manifest;
 use crate::profile::schema::schema;
 
 /// `imagebuild schema > profile.schema.json`
 #[derive(clap::Args)]
-#[command(after_help = "Example:\n  \
-    imagebuild schema > profile.schema.json\n\n\
+#[command(after_help = "Examples:\n  \
+    imagebuild schema > profile.schema.json\n  \
+    imagebuild schema manifest > manifest.schema.json\n\n\
     An editor that knows TOML schemas (taplo, Even Better TOML) then completes and checks\n\
     a profile that begins with `#:schema profile.schema.json`.")]
-pub struct Args {}
+pub struct Args {
+    /// Of what.
+    #[arg(default_value = "profile")]
+    of: Of,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Of {
+    /// What is written.
+    Profile,
+    /// What a build tells of itself.
+    Manifest,
+}
 
 /// Prints the schema.
-pub fn run(_: &Args) -> Result<()> {
-    let mut text = serde_json::to_string_pretty(&schema()).map_err(|error| Error::bug(error.to_string()))?;
+pub fn run(args: &Args) -> Result<()> {
+    let schema = match args.of {
+        Of::Profile => schema(),
+        Of::Manifest => Manifest::schema(),
+    };
+    let mut text = serde_json::to_string_pretty(&schema).map_err(|error| Error::bug(error.to_string()))?;
     text.push('\n');
     super::print(text.as_bytes())
 }
