@@ -40,6 +40,9 @@ pub mod manifest;
 pub mod vm;
 pub mod audit;
 pub mod cli;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 
 pub use error::{Error, Result};
 

@@ -1,6 +1,7 @@
 //! What a build was made of and what came out: `manifest.json`, the same bytes for the same inputs.
 
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::path::Path;
 
 use schemars::JsonSchema;
@@ -246,7 +247,13 @@ impl Manifest {
         if file.metadata().context(doing)?.len() > LIMIT {
             return Err(Error::user("the manifest is larger than 16 MiB").context(doing()));
         }
-        serde_json::from_reader(std::io::BufReader::new(file))
-            .map_err(|error| Error::user(format!("not a manifest: {error}")).context(doing()))
+        let mut bytes = Vec::new();
+        file.take(LIMIT).read_to_end(&mut bytes).context(doing)?;
+        Self::parse(&bytes).context(doing)
+    }
+
+    /// Reads one from its JSON.
+    pub fn parse(bytes: &[u8]) -> Result<Self> {
+        serde_json::from_slice(bytes).map_err(|error| Error::user(format!("not a manifest: {error}")))
     }
 }

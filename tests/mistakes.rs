@@ -55,6 +55,19 @@ fn five_mistakes_are_five_places() {
 }
 
 #[test]
+fn a_base_that_is_no_file_is_not_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let fifo = folder.path().join("pipe.toml");
+    let kind = rustix::fs::FileType::Fifo;
+    rustix::fs::mknodat(rustix::fs::CWD, &fifo, kind, rustix::fs::Mode::RUSR, 0).unwrap();
+    let profile = folder.path().join("node.toml");
+    fs::write(&profile, "schema = 1\nextends = [\"./pipe.toml\"]\n").unwrap();
+    let error = load(&profile, &LoadOptions::default()).unwrap_err();
+    assert!(error.message().contains("`./pipe.toml` cannot be read: it is no regular file"), "{error}");
+    assert!(error.message().contains(":2:12"), "{error}");
+}
+
+#[test]
 fn a_file_that_is_not_there_is_the_users_fault() {
     let error = load(Path::new("tests/mistakes/nothing.toml"), &LoadOptions::default()).unwrap_err();
     assert_eq!(error.kind(), Kind::User);

@@ -140,7 +140,8 @@ impl Uki {
     }
 }
 
-fn take_apart(path: &str, bytes: &[u8]) -> Result<Uki> {
+/// Takes the UKI `bytes`, which lies at `path` of the ESP, apart.
+pub(crate) fn take_apart(path: &str, bytes: &[u8]) -> Result<Uki> {
     let pe = Pe::parse(bytes)?;
     let text = |name: &str| {
         let bytes = pe.named(name).ok_or_else(|| Error::user(format!("no section `{name}`")))?;

@@ -1,7 +1,7 @@
 //! What others may want to know of an image: what it holds, and whether it is what it says.
 
 mod contents;
-mod image;
+pub(crate) mod image;
 mod verify;
 
 pub use contents::{Package, listing, packages, root};

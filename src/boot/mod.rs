@@ -3,7 +3,7 @@
 //! - The command line carries the root hash; nothing else decides which root is taken.
 //! - Nothing of it is run or signed here; a signature is a value that comes between this and the disk.
 
-mod cmdline;
+pub(crate) mod cmdline;
 mod initrd;
 mod loader;
 mod measure;

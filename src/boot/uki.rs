@@ -129,11 +129,13 @@ pub fn append(stub: &[u8], sections: &[(&str, &[u8])]) -> Result<Vec<u8>> {
     }
     let optional = pe.coff + COFF;
     let (align, file_align) = (u32_at(stub, optional + 32)?, u32_at(stub, optional + 36)?);
-    if !align.is_power_of_two() || !file_align.is_power_of_two() || align < 0x1000 || file_align < 0x200 {
+    // The PE format bounds the one by 64 KiB; a larger one would blow the file up.
+    let sound = file_align.is_power_of_two() && (0x200..=0x1_0000).contains(&file_align);
+    if !sound || !align.is_power_of_two() || align < 0x1000 {
         return Err(bad("its alignments are not those of a page and a sector"));
     }
     let first_data = pe.sections.iter().filter(|section| section.raw > 0).map(|section| section.offset as usize).min();
-    let headers = (u32_at(stub, optional + 60)? as usize).min(first_data.unwrap_or(usize::MAX));
+    let headers = (u32_at(stub, optional + 60)? as usize).min(first_data.unwrap_or(usize::MAX)).min(stub.len());
     let table_end = pe.table + (pe.sections.len() + sections.len()) * HEADER;
     if table_end > headers {
         return Err(bad("it has no room for further sections"));
@@ -230,5 +232,14 @@ mod tests {
         let mut long = stub.clone();
         long[0x148 + 16..0x148 + 20].copy_from_slice(&u32::MAX.to_le_bytes());
         assert!(Pe::parse(&long).is_err());
+        // Headers that are said to go on behind the end of a file without sections.
+        let mut empty = stub[..0x200].to_vec();
+        empty[0x46..0x48].fill(0);
+        empty[0x58 + 60..0x58 + 64].copy_from_slice(&u32::MAX.to_le_bytes());
+        let many: Vec<(&str, &[u8])> = vec![(".a", b"x"); 8];
+        assert!(append(&empty, &many).is_err());
+        let mut coarse = stub.clone();
+        coarse[0x58 + 36..0x58 + 40].copy_from_slice(&0x8000_0000u32.to_le_bytes());
+        assert!(append(&coarse, &[(".a", b"x")]).is_err());
     }
 }

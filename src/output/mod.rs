@@ -8,7 +8,7 @@
 
 mod compress;
 mod bundle;
-mod open;
+pub(crate) mod open;
 mod qcow2;
 mod raw;
 mod spool;

@@ -113,7 +113,7 @@ impl Reading {
             return None;
         }
         let file = match path {
-            Some(path) => match read(&path) {
+            Some(path) => match regular(&path).and_then(|()| read(&path)) {
                 Ok(text) => self.file(&path, text),
                 Err(error) => {
                     let message = format!("`{name}` cannot be read: {}", error.message());
@@ -154,6 +154,14 @@ fn is_path(name: &str) -> bool {
 /// The same file by another name is the same.
 fn identity(path: &Path) -> PathBuf {
     path.canonicalize().unwrap_or_else(|_| path.to_owned())
+}
+
+/// A base is a file of the project: a terminal or a pipe would be waited for.
+fn regular(path: &Path) -> Result<()> {
+    match std::fs::metadata(path) {
+        Ok(metadata) if !metadata.is_file() => Err(Error::user("it is no regular file")),
+        _ => Ok(()),
+    }
 }
 
 fn read(path: &Path) -> Result<String> {

@@ -15,7 +15,7 @@ mod effects;
 mod identity;
 mod linker;
 mod names;
-mod pam;
+pub(crate) mod pam;
 mod place;
 mod posture;
 mod quiet;
@@ -23,7 +23,7 @@ pub mod scripts;
 pub mod units;
 #[cfg(test)]
 mod testing;
-mod tmpfiles;
+pub(crate) mod tmpfiles;
 mod unpack;
 mod var;
 

@@ -23,7 +23,7 @@ const STACKS: [(&str, &str, bool); 5] = [
     ("session-noninteractive", "Session", false),
 ];
 
-type Description = BTreeMap<String, Vec<String>>;
+pub(crate) type Description = BTreeMap<String, Vec<String>>;
 
 /// Writes the stacks whose templates are in the tree.
 pub fn pam(tree: &mut Tree, inputs: &Inputs<'_>, _: &Account) -> Result<()> {
@@ -86,7 +86,7 @@ fn value<'d>(description: &'d Description, field: &str) -> &'d str {
 }
 
 /// Fields and their lines; lines that begin with a blank continue the field.
-fn parse(text: &str) -> Description {
+pub(crate) fn parse(text: &str) -> Description {
     let mut out = Description::new();
     let mut field = String::new();
     for line in text.lines() {

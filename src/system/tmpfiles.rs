@@ -120,7 +120,7 @@ fn parse(line: &str) -> Option<Line> {
         rest = after;
         (!field.is_empty() && field != "-").then(|| field.trim_matches('"').to_owned())
     };
-    let kind = field()?;
+    let kind = field().filter(|kind| !kind.is_empty())?;
     let path = field()?.replace("%%", "\0");
     let (mode, user, group, _age) = (field(), field(), field(), field());
     let argument = Some(rest.trim()).filter(|text| !text.is_empty() && *text != "-").map(str::to_owned);
@@ -150,12 +150,13 @@ mod tests {
         let mut tree = Tree::default();
         let text = "# no\nd /etc/credstore 0700 root root\nL+ /etc/mtab - - - - ../proc/self/mounts\n\
             f^ /etc/hosts - - - - network.hosts\nd- /root :0750 root :root -\nd /var/x 0700\nz /etc/a 0600 - - -\n\
-            L /etc/keep - - - - other\nd /etc/%b 0755\n";
+            L /etc/keep - - - - other\nd /etc/%b 0755\n\"\" /etc/none 0755\n";
         tree.put_file(&path("/usr/lib/tmpfiles.d/a.conf"), Meta::new(0o644, 0), Content::bytes(text.as_bytes()))
             .unwrap();
         for name in ["/etc/a", "/etc/keep"] {
             tree.put_file(&path(name), Meta::new(0o644, 0), Content::bytes(*b"x")).unwrap();
         }
+        assert!(lines(&tree).unwrap().iter().all(|line| !line.kind.is_empty()));
         Fixture::new().with(|inputs| tmpfiles(&mut tree, inputs, &Account::default())).unwrap();
         let mode = |name: &str| tree.get(&path(name)).map(|node| node.meta().mode);
         assert_eq!(mode("/etc/credstore"), Some(0o700));
@@ -165,7 +166,7 @@ mod tests {
             matches!(tree.get(&path("/etc/mtab")), Some(NodeRef::Leaf(_, Leaf { kind: Kind::Symlink(to), .. })) if &**to == b"../proc/self/mounts")
         );
         assert!(tree.file(&path("/etc/keep")).is_some());
-        for name in ["/etc/hosts", "/var", "/etc/%b"] {
+        for name in ["/etc/hosts", "/var", "/etc/%b", "/etc/none"] {
             assert_eq!(mode(name), None, "{name}");
         }
     }

@@ -50,6 +50,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
+    use crate::bytes::Bytes;
     use crate::disk::{Disk, ESP_MINIMUM};
     use crate::epoch::Epoch;
     use crate::tree::Content;
@@ -93,6 +94,62 @@ mod tests {
         // And the root directory's.
         bytes[first_fat + 8..first_fat + 12].copy_from_slice(&2u32.to_le_bytes());
         assert!(Reader::new(&bytes).unwrap().files().is_err());
+    }
+
+    /// Where the root's entries begin: with the volume's name.
+    fn root(bytes: &[u8]) -> usize {
+        bytes.windows(12).rposition(|window| window == b"ESP        \x08").unwrap()
+    }
+
+    /// An entry of a folder: a short name, attributes, the first cluster.
+    fn short(name: &[u8; 11], attributes: u8, cluster: u16) -> [u8; ENTRY] {
+        let mut entry = [0; ENTRY];
+        entry[..11].copy_from_slice(name);
+        entry[11] = attributes;
+        entry[26..28].copy_from_slice(&cluster.to_le_bytes());
+        entry
+    }
+
+    #[test]
+    fn a_file_without_a_name_is_an_error() {
+        let mut bytes = volume(&[("a", 1)]);
+        // The entry that follows the volume's name.
+        let data = root(&bytes) + ENTRY;
+        bytes[data..data + ENTRY].copy_from_slice(&short(b"           ", 0x20, 3));
+        let error = Reader::new(&bytes).unwrap().files().unwrap_err();
+        assert!(error.message().contains("a file without a name"), "{error}");
+    }
+
+    /// Counts the bytes that are read.
+    #[derive(Debug)]
+    struct Counted(Vec<u8>, std::sync::atomic::AtomicU64);
+
+    impl Bytes for Counted {
+        fn length(&self) -> u64 {
+            self.0.length()
+        }
+
+        fn read_at(&self, buffer: &mut [u8], offset: u64) -> std::io::Result<()> {
+            self.1.fetch_add(buffer.len() as u64, std::sync::atomic::Ordering::Relaxed);
+            self.0.read_at(buffer, offset)
+        }
+    }
+
+    #[test]
+    fn a_folder_that_holds_itself_is_not_read_for_ever() {
+        let mut bytes = volume(&[("a", 60_000)]);
+        let first_fat = (RESERVED * SECTOR) as usize;
+        let data = root(&bytes);
+        // The root goes on in the clusters of the file; all are full of folders that are the root again.
+        bytes[first_fat + 8..first_fat + 12].copy_from_slice(&3u32.to_le_bytes());
+        for entry in bytes[data..data + 14 * CLUSTER as usize].chunks_exact_mut(ENTRY) {
+            entry.copy_from_slice(&short(b"LOOP       ", 0x10, 2));
+        }
+        let disk = Counted(bytes, Default::default());
+        let error = Reader::new(&disk).unwrap().files().unwrap_err();
+        assert!(error.message().contains("too many or too deep"), "{error}");
+        let read = disk.1.into_inner();
+        assert!(read < 64 << 20, "{read} bytes were read");
     }
 
     #[test]

@@ -13,6 +13,9 @@ const MAX_DEPTH: usize = 16;
 const MAX_FILES: usize = 65_536;
 /// A folder of more bytes is refused.
 const MAX_FOLDER: u64 = 4 << 20;
+/// All folders together have at most so many bytes, and so have the paths of all files: a folder that holds
+/// itself would else be read over and over.
+const MAX_TOTAL: usize = 32 << 20;
 
 /// A volume whose geometry was checked.
 pub struct Reader<'a> {
@@ -70,10 +73,9 @@ impl<'a> Reader<'a> {
 
     /// Every file, sorted by path.
     pub fn files(&self) -> Result<Vec<File>> {
-        let mut out = BTreeMap::new();
-        let mut folders = 0;
-        self.below("", self.root, 0, &mut folders, &mut out)?;
-        Ok(out.into_values().collect())
+        let mut walk = Walk::default();
+        self.below("", self.root, 0, &mut walk)?;
+        Ok(walk.files.into_values().collect())
     }
 
     /// The whole of a file; an error above `limit` bytes.
@@ -104,19 +106,17 @@ impl<'a> Reader<'a> {
         Ok(Vec::new())
     }
 
-    fn below(
-        &self,
-        prefix: &str,
-        cluster: u32,
-        depth: usize,
-        folders: &mut usize,
-        out: &mut BTreeMap<String, File>,
-    ) -> Result<()> {
-        *folders += 1;
-        if depth > MAX_DEPTH || *folders + out.len() > MAX_FILES {
-            return Err(Error::user("too many or too deep folders in a FAT"));
+    fn below(&self, prefix: &str, cluster: u32, depth: usize, walk: &mut Walk) -> Result<()> {
+        let too_many = || Error::user("too many or too deep folders in a FAT");
+        walk.folders += 1;
+        if depth > MAX_DEPTH || walk.folders + walk.files.len() > MAX_FILES {
+            return Err(too_many());
         }
         let bytes = self.chain(cluster, MAX_FOLDER)?;
+        walk.read += bytes.len();
+        if walk.read > MAX_TOTAL {
+            return Err(too_many());
+        }
         let mut long = LongName::default();
         for chunk in bytes.chunks_exact(ENTRY) {
             let attributes = chunk[11];
@@ -139,14 +139,21 @@ impl<'a> Reader<'a> {
             if attributes & VOLUME != 0 {
                 continue;
             }
+            if name.is_empty() {
+                return Err(Error::user(format!("a file without a name in the folder `/{prefix}` of a FAT")));
+            }
             let path = if prefix.is_empty() { name } else { format!("{prefix}/{name}") };
+            walk.names += path.len();
+            if walk.names > MAX_TOTAL {
+                return Err(too_many());
+            }
             let word = |at: usize| u32::from(u16::from_le_bytes([chunk[at], chunk[at + 1]]));
             let cluster = word(20) << 16 | word(26);
             if attributes & DIRECTORY != 0 {
-                self.below(&path, cluster, depth + 1, folders, out)?;
+                self.below(&path, cluster, depth + 1, walk)?;
             } else {
                 let size = word(28) | word(30) << 16;
-                out.insert(path.clone(), File { path, size, cluster });
+                walk.files.insert(path.clone(), File { path, size, cluster });
             }
         }
         Ok(())
@@ -180,6 +187,15 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// What was found so far, and what it cost.
+#[derive(Default)]
+struct Walk {
+    files: BTreeMap<String, File>,
+    folders: usize,
+    read: usize,
+    names: usize,
+}
+
 fn circle() -> Error {
     Error::user("a chain of the FAT leads in a circle")
 }
@@ -211,6 +227,8 @@ impl LongName {
         let whole = !self.units.is_empty() && self.next == 0 && self.sum == checksum(short);
         let end = self.units.iter().position(|unit| *unit == 0).unwrap_or(self.units.len());
         let name = String::from_utf16_lossy(self.units.get(..end)?);
+        // A name is printed as it is.
+        let name = name.replace(char::is_control, "\u{fffd}");
         (whole && !name.contains('/')).then_some(name)
     }
 }

@@ -53,8 +53,8 @@ fn family(suite: &str) -> Option<Family> {
 /// An address and the suites that the host takes from it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    uri: String,
-    suite: String,
+    pub(crate) uri: String,
+    pub(crate) suite: String,
 }
 
 /// What the host's apt is configured for.
@@ -106,7 +106,7 @@ impl Host {
 }
 
 /// `deb [options] URI SUITE COMPONENT...` (`sources.list(5)`); flat archives are passed over.
-fn line_entries(line: &str) -> Vec<Entry> {
+pub(crate) fn line_entries(line: &str) -> Vec<Entry> {
     let line = line.split('#').next().unwrap_or_default().trim();
     let Some(rest) = line.strip_prefix("deb").filter(|rest| rest.starts_with([' ', '\t'])) else { return Vec::new() };
     let rest = rest.trim_start();
@@ -122,7 +122,7 @@ fn line_entries(line: &str) -> Vec<Entry> {
 }
 
 /// Paragraphs with Types, URIs, Suites and Enabled (`sources.list(5)`, DEB822-STYLE FORMAT).
-fn deb822_entries(text: &str) -> Vec<Entry> {
+pub(crate) fn deb822_entries(text: &str) -> Vec<Entry> {
     let text: String = text.lines().filter(|line| !line.starts_with('#')).flat_map(|line| [line, "\n"]).collect();
     let mut entries = Vec::new();
     for paragraph in deb822::paragraphs(&text) {

@@ -10,7 +10,7 @@ pub mod deb822;
 pub mod index;
 pub mod keys;
 pub mod mirror;
-mod package;
+pub(crate) mod package;
 pub mod relation;
 pub mod release;
 mod seen;

@@ -13,7 +13,7 @@
 //! - `go` runs in GOPATH mode: dependencies are those in the tree's `vendor` folders.
 
 pub mod confine;
-mod patch;
+pub(crate) mod patch;
 mod run;
 mod source;
 mod toolchain;

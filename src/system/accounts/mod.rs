@@ -7,7 +7,7 @@
 //! - Nobody can log in by password: every account is locked.
 
 mod pinned;
-mod sysusers;
+pub(crate) mod sysusers;
 
 use std::collections::BTreeMap;
 use std::fmt::Write;

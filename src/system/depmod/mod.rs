@@ -5,10 +5,10 @@
 //! - The order of modules is `modules.order`'s, then that of paths.
 //! - What was read out of the modules is kept in the store, by the digest of all of them.
 
-mod facts;
-mod graph;
+pub(crate) mod facts;
+pub(crate) mod graph;
 mod index;
-mod tables;
+pub(crate) mod tables;
 
 pub use graph::{Module, Modules};
 

@@ -101,6 +101,14 @@ pub struct Verdict {
     pub reason: String,
 }
 
+/// A script printed, and what is left of it when all that is decided is gone.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn tried(script: &str) -> Result<(String, String)> {
+    let list = shell::parse(script)?;
+    let found = eval::evaluate(&list, &["configure", ""], &[("DPKG_ROOT", "")])?;
+    Ok((shell::list_text(&list, &|_| None), residue::text(&found.left)))
+}
+
 /// Accounts for every script and every trigger of every package.
 ///
 /// All that is not accounted for comes in one error, with the lines in question and the key to write.

@@ -4,8 +4,8 @@
 //! state files (`deb-systemd-helper`) serve later upgrades only and are not written.
 
 mod find;
-mod install;
-mod preset;
+pub(crate) mod install;
+pub(crate) mod preset;
 
 pub use find::Scope;
 
