@@ -19,7 +19,7 @@ use crate::tree::Tree;
 use crate::verity::{self, Parameters};
 
 /// To be raised when the bytes change for the same tree and options.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// As long as the recorded facts may be.
 const MAX_FACTS: u64 = 4096;
 

@@ -76,6 +76,11 @@ fn small() -> Tree {
     file(&mut tree, b"/zeros", meta(), vec![0; 1_000_000]);
     file(&mut tree, b"/same/a", meta(), bytes(200_000, 6));
     file(&mut tree, b"/same/b", Meta::new(0o600, 5), bytes(200_000, 6));
+    // The same blocks with another tail, a longer one, and none.
+    let tail = |length: usize| [bytes(131_072, 6), vec![b't'; length]].concat();
+    file(&mut tree, b"/same/tail-1", meta(), tail(1));
+    file(&mut tree, b"/same/tail-2", meta(), tail(70_000));
+    file(&mut tree, b"/same/tail-none", meta(), tail(0));
     file(&mut tree, b"/same/c", meta(), bytes(900, 8));
     file(&mut tree, b"/same/d", meta(), bytes(900, 8));
     file(&mut tree, b"/not\xffutf8\n\xe2\x28", meta(), b"y".to_vec());
@@ -291,12 +296,12 @@ fn other_levels_and_blocks_are_read() {
 fn bytes_stay_what_they_were() {
     let folder = tempfile::tempdir().unwrap();
     let golden = [
-        (Codec::Zstd, 15, "f77d8d3f9afee2a0034137a9446d03838ddc62085030d1e53371fef4e40367bc"),
-        (Codec::Zstd, 3, "f596c386b57eb6ef9565ab896250f208d55eef15e6b97b124bb601bee9e7bf93"),
-        (Codec::Xz, 6, "99716f2c42a16095d91142c667dae7aabfcd85caab08505f7cd512d897dd2014"),
-        (Codec::Gzip, 9, "2f780bc01a486a2ceaee6d446500c7eed15e87b0cc2ffd66bf0ed70725895fee"),
-        (Codec::Lz4, 0, "96a32fca3a13b524d92d8bf353c9afd3d27036ca265a3f4647bbfdb99eeaab60"),
-        (Codec::None, 0, "b9aa75f063c114defe3ddd28ee082d8cf6b41419711fad9ebb77e7509118c0d4"),
+        (Codec::Zstd, 15, "573786a385e1bb60b0315863bf1606f901e7f4144016c3ccdb8ce7cbc221ed85"),
+        (Codec::Zstd, 3, "27c66c1878e1ab8e6636555d530a8711175548a419b546acfc93e2e5d5de7eeb"),
+        (Codec::Xz, 6, "8773264f3b5d380f5140a39bf3da7df80ad2352e7709fda83789a5f30c302fcf"),
+        (Codec::Gzip, 9, "be07b0e42e64f2d37d58791fd617a44a157e027cd5b54ea003e578e417f8d6ec"),
+        (Codec::Lz4, 0, "25e4ac94e9745a358067489794854e15c8f1c80ecccae1474750962003e13611"),
+        (Codec::None, 0, "670278934a815211eef934bc1ec6e05854486651da1b63d0813715cc3bccb7ba"),
     ];
     let mut wrong = Vec::new();
     for (codec, level, expected) in golden {
@@ -313,12 +318,16 @@ fn bytes_stay_what_they_were() {
 #[test]
 fn equal_files_are_stored_once_whether_digests_are_known_or_not() {
     let folder = tempfile::tempdir().unwrap();
-    let files = [("a", 6), ("b", 6), ("c", 4), ("d", 6)];
+    // The last two differ from the first in their last byte and in their first.
+    let files =
+        [("a", 6, None), ("b", 6, None), ("c", 4, None), ("d", 6, None), ("e", 6, Some(149_999)), ("f", 6, Some(0))];
     let mut known = Tree::default();
-    for (name, seed) in files {
+    for (name, seed, change) in files {
+        let mut bytes = bytes(150_000, seed);
+        change.into_iter().for_each(|at: usize| bytes[at] ^= 1);
         fs::create_dir_all(folder.path().join("t")).unwrap();
-        fs::write(folder.path().join("t").join(name), bytes(150_000, seed)).unwrap();
-        let content = Content::bytes(bytes(150_000, seed));
+        fs::write(folder.path().join("t").join(name), &bytes).unwrap();
+        let content = Content::bytes(bytes);
         known.put_file(&path(format!("/{name}")), Meta::default(), content).unwrap();
     }
     let mut unknown = tree::scan(&folder.path().join("t"), &Report::silent()).unwrap();
@@ -332,6 +341,8 @@ fn equal_files_are_stored_once_whether_digests_are_known_or_not() {
     assert_eq!(stored("/a"), stored("/b"));
     assert_eq!(stored("/a"), stored("/d"));
     assert_ne!(stored("/a")[0], stored("/c")[0]);
+    assert_eq!(stored("/a")[0], stored("/e")[0]);
+    assert_ne!(stored("/a")[0], stored("/f")[0]);
     assert_eq!(image.find(&path("/a")).unwrap().unwrap().kind, NodeKind::File(150_000));
 }
 

@@ -11,7 +11,9 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use super::codec::Method;
 use super::inode::PLAIN;
-use super::plan::Plan;
+use super::originals::Originals;
+use super::placement::Placement;
+use super::plan::{File, Plan};
 use super::work::{Answer, Block, Done, Job, Packed, Piece, Question, Worker};
 use crate::digest::Digest;
 use crate::error::{Context, Error, Result};
@@ -27,50 +29,6 @@ const LOOK_BYTES: u64 = 1 << 20;
 /// changed, blocks soon are what they were. Part of the bytes of an image.
 const SEAM: u32 = 512;
 
-/// Where a file's data went.
-#[derive(Debug, Clone, Default)]
-pub struct Placed {
-    /// Where its first block is in the image.
-    pub start: u64,
-    /// Sizes as inodes hold them.
-    pub blocks: Box<[u32]>,
-    /// The fragment block and the offset in it.
-    pub fragment: Option<(u32, u32)>,
-}
-
-/// Where everything went.
-#[derive(Debug, Default)]
-pub struct Placement {
-    placed: Vec<Place>,
-    /// Entries of the fragment table, back to back: place u64, size u32, 0 u32.
-    pub fragments: Vec<u8>,
-    /// The image's bytes so far.
-    pub end: u64,
-    /// Files that share another one's data.
-    pub duplicates: u64,
-}
-
-#[derive(Debug)]
-enum Place {
-    Own(Placed),
-    SameAs(u32),
-}
-
-impl Placement {
-    /// Where the data of a file of the plan is.
-    pub fn of(&self, file: usize) -> Result<&Placed> {
-        let place = match self.placed.get(file) {
-            Some(Place::SameAs(original)) => self.placed.get(*original as usize),
-            other => other,
-        };
-        // What a duplicate leads to is no duplicate.
-        match place {
-            Some(Place::Own(placed)) => Ok(placed),
-            _ => Err(Error::bug("a file was not laid out")),
-        }
-    }
-}
-
 /// Lays the data of all files out at `start` of the image, writing it to `out`.
 pub fn write(
     plan: &Plan,
@@ -84,6 +42,7 @@ pub fn write(
     let (job_sender, job_receiver) = channel();
     let (done_sender, done_receiver) = channel();
     let job_receiver = Mutex::new(job_receiver);
+    let rivals = plan.files.iter().filter(|file| file.rival && !file.content.is_empty()).count();
     let workers = (0..threads).map(|_| Worker::new(method, cache)).collect::<Result<Vec<_>>>()?;
     std::thread::scope(|scope| {
         for worker in workers {
@@ -103,14 +62,15 @@ pub fn write(
             first_look: 0,
             next: 0,
             handing: None,
-            originals: HashMap::new(),
-            tails: Vec::new(),
-            filled: 0,
+            originals: Originals::new(rivals),
+            heads: HashMap::new(),
+            open: Default::default(),
             fragments: 0,
             waiting: VecDeque::new(),
             written: 0,
+            run_start: 0,
             sizes: Vec::new(),
-            placement: Placement { end: start, ..Placement::default() },
+            placement: Placement::new(start),
         };
         // The flow ends with this block, its sender with it, so that the workers end too.
         flow.run(&done_receiver).map(|()| flow.placement)
@@ -136,17 +96,19 @@ struct Flow<'t, 'f> {
     next: usize,
     /// The file whose blocks are being handed out, and the next block.
     handing: Option<Handing>,
-    originals: HashMap<(u64, Digest), u32>,
-    /// The open fragment block, its bytes, and the number of finished ones.
-    tails: Vec<Piece<'t>>,
-    filled: u64,
+    originals: Originals,
+    /// Runs of blocks that further files may have, by their digest.
+    heads: HashMap<Digest, u32>,
+    /// The open fragment blocks, and the number of those that were ever begun.
+    open: [Fragment<'t>; 2],
     fragments: u32,
 
     /// Blocks that were handed out and are not written, in order.
     waiting: VecDeque<(Target, Option<Packed>)>,
     /// The number of the first of `waiting`.
     written: u64,
-    /// Sizes of the blocks of the file that is being written.
+    /// Where the run that is being written begins, and the sizes of its blocks so far.
+    run_start: u64,
     sizes: Vec<u32>,
     placement: Placement,
 }
@@ -159,17 +121,28 @@ struct Look {
     answers: Option<VecDeque<Answer>>,
 }
 
+/// A fragment block that takes tails. There is one for whole files and one for the tails of
+/// large ones, which have little in common.
+#[derive(Default)]
+struct Fragment<'t> {
+    number: u32,
+    tails: Vec<Piece<'t>>,
+    filled: u64,
+}
+
 struct Handing {
     file: usize,
     digest: Option<Digest>,
     bytes: Option<Vec<u8>>,
+    /// The run that its blocks are, and the first of them that is not handed out.
+    run: u32,
     next: u64,
 }
 
 #[derive(Clone, Copy)]
 enum Target {
-    Data { file: usize, last: bool, length: u64 },
-    Fragment { length: u64 },
+    Data { run: u32, last: bool, length: u64 },
+    Fragment { number: u32, length: u64 },
 }
 
 impl<'t> Flow<'t, '_> {
@@ -178,7 +151,7 @@ impl<'t> Flow<'t, '_> {
             self.look()?;
             self.place()?;
             self.flush()?;
-            let placing = self.next < self.plan.files.len() || self.handing.is_some() || !self.tails.is_empty();
+            let placing = self.next < self.plan.files.len() || self.handing.is_some() || self.open_fragment().is_some();
             if !placing && self.waiting.is_empty() {
                 return Ok(());
             }
@@ -212,9 +185,11 @@ impl<'t> Flow<'t, '_> {
                 if self.asked - begin >= LOOK_FILES || (bytes > 0 && bytes + length > LOOK_BYTES) {
                     break;
                 }
-                if file.rival && file.content.digest().is_none() && length > 0 {
+                let whole = file.rival && file.content.digest().is_none() && length > 0;
+                if whole || file.twin {
                     let keep = length < self.block;
-                    questions.push(Question { file: self.asked, content: file.content, keep });
+                    let head = if file.twin { length - length % self.block } else { 0 };
+                    questions.push(Question { file: self.asked, content: file.content, whole, head, keep });
                     bytes += length;
                 }
                 self.asked += 1;
@@ -243,13 +218,13 @@ impl<'t> Flow<'t, '_> {
                 let Some(answers) = &mut look.answers else { return Ok(()) };
                 let file = self.next;
                 let answer =
-                    if answers.front().is_some_and(|answer| answer.0 == file) { answers.pop_front() } else { None };
+                    if answers.front().is_some_and(|answer| answer.file == file) { answers.pop_front() } else { None };
                 self.next += 1;
                 self.begin(file, answer)?;
-            } else if self.tails.is_empty() {
-                return Ok(());
+            } else if let Some(class) = self.open_fragment() {
+                self.close_fragment(class)?;
             } else {
-                self.close_fragment()?;
+                return Ok(());
             }
         }
         Ok(())
@@ -257,22 +232,36 @@ impl<'t> Flow<'t, '_> {
 
     /// Begins with a file: a duplicate is done at once.
     fn begin(&mut self, file: usize, answer: Option<Answer>) -> Result<()> {
-        let plan = &self.plan.files[file];
-        let (digest, bytes) = match answer {
-            Some((_, digest, bytes)) => (Some(digest), bytes),
-            None => (plan.content.digest(), None),
-        };
-        if let Some(digest) = digest.filter(|_| plan.rival && !plan.content.is_empty()) {
-            let original = *self.originals.entry((plan.content.len(), digest)).or_insert(file as u32);
+        let File { content, rival, .. } = self.plan.files[file];
+        let Answer { digest, head, bytes, .. } =
+            answer.unwrap_or(Answer { file, digest: None, head: None, bytes: None });
+        let digest = digest.or_else(|| content.digest());
+        if let Some(digest) = digest.filter(|_| rival && !content.is_empty()) {
+            let original = self.originals.first(digest, file as u32);
             if original as usize != file {
-                self.placement.placed.push(Place::SameAs(original));
-                self.placement.duplicates += 1;
-                (self.progress)(plan.content.len());
+                self.placement.push_duplicate(original);
+                (self.progress)(content.len());
                 return Ok(());
             }
         }
-        self.placement.placed.push(Place::Own(Placed::default()));
-        self.handing = Some(Handing { file, digest, bytes, next: 0 });
+        let blocks = content.len() / self.block;
+        let (mut run, mut next) = (0, 0);
+        if blocks == 0 {
+            self.placement.push_small();
+        } else {
+            // The digest of whole blocks stands for their number too.
+            let known = head.and_then(|head| self.heads.get(&head).copied());
+            if known.is_some() {
+                next = blocks;
+                (self.progress)(blocks * self.block);
+            }
+            run = known.unwrap_or_else(|| self.placement.new_run());
+            if let Some(head) = head {
+                self.heads.insert(head, run);
+            }
+            self.placement.push_large(run);
+        }
+        self.handing = Some(Handing { file, digest, bytes, run, next });
         Ok(())
     }
 
@@ -290,7 +279,7 @@ impl<'t> Flow<'t, '_> {
         if handing.next < blocks {
             let offset = handing.next * self.block;
             let last = handing.next + 1 == blocks;
-            let target = Target::Data { file: handing.file, last, length: self.block };
+            let target = Target::Data { run: handing.run, last, length: self.block };
             if file.content.is_hole(offset, self.block) {
                 self.waiting.push_back((target, Some(Packed::Hole)));
             } else {
@@ -300,31 +289,39 @@ impl<'t> Flow<'t, '_> {
             handing.next += 1;
             self.handing = Some(handing);
         } else if tail > 0 {
-            if self.filled + tail > self.block {
-                self.close_fragment()?;
+            let class = usize::from(blocks > 0);
+            if self.open[class].filled + tail > self.block {
+                self.close_fragment(class)?;
             }
             let tail_piece = piece(blocks * self.block, tail, handing.bytes.take());
-            if let Some(Place::Own(placed)) = self.placement.placed.get_mut(handing.file) {
-                placed.fragment = Some((self.fragments, self.filled as u32));
+            let open = &mut self.open[class];
+            if open.tails.is_empty() {
+                open.number = self.fragments;
+                let more = self.fragments.checked_add(1);
+                self.fragments = more.ok_or_else(|| Error::user("more than 2^32 fragment blocks"))?;
             }
-            self.tails.push(tail_piece);
-            self.filled += tail;
-            let seam = file.path.is_multiple_of(SEAM) && self.filled >= self.block / 2;
+            self.placement.set_tail(handing.file, open.number, open.filled as u32);
+            open.tails.push(tail_piece);
+            open.filled += tail;
+            let seam = file.path.is_multiple_of(SEAM) && open.filled >= self.block / 2;
             if seam {
-                self.close_fragment()?;
+                self.close_fragment(class)?;
             }
         }
         Ok(())
     }
 
-    fn close_fragment(&mut self) -> Result<()> {
-        if self.tails.is_empty() {
+    /// A fragment block that holds something and is not closed.
+    fn open_fragment(&self) -> Option<usize> {
+        self.open.iter().position(|open| !open.tails.is_empty())
+    }
+
+    fn close_fragment(&mut self, class: usize) -> Result<()> {
+        let Fragment { number, tails, filled } = std::mem::take(&mut self.open[class]);
+        if tails.is_empty() {
             return Ok(());
         }
-        let block = Block { pieces: std::mem::take(&mut self.tails), may_be_hole: false };
-        let length = std::mem::take(&mut self.filled);
-        self.fragments = self.fragments.checked_add(1).ok_or_else(|| Error::user("more than 2^32 fragment blocks"))?;
-        self.hand_over(Target::Fragment { length }, block)
+        self.hand_over(Target::Fragment { number, length: filled }, Block { pieces: tails, may_be_hole: false })
     }
 
     fn hand_over(&mut self, target: Target, block: Block<'t>) -> Result<()> {
@@ -350,20 +347,17 @@ impl<'t> Flow<'t, '_> {
             self.out.write_all(bytes).context(|| "writing the image".into())?;
             self.placement.end += bytes.len() as u64;
             match target {
-                Target::Fragment { length } => {
-                    self.placement.fragments.extend_from_slice(&place.to_le_bytes());
-                    self.placement.fragments.extend_from_slice(&size.to_le_bytes());
-                    self.placement.fragments.extend_from_slice(&[0; 4]);
+                Target::Fragment { number, length } => {
+                    self.placement.set_fragment(number, place, size);
                     (self.progress)(length);
                 }
-                Target::Data { file, last, length } => {
-                    let Some(Place::Own(placed)) = self.placement.placed.get_mut(file) else { continue };
+                Target::Data { run, last, length } => {
                     if self.sizes.is_empty() {
-                        placed.start = place;
+                        self.run_start = place;
                     }
                     self.sizes.push(size);
                     if last {
-                        placed.blocks = std::mem::take(&mut self.sizes).into();
+                        self.placement.set_run(run, self.run_start, std::mem::take(&mut self.sizes));
                     }
                     (self.progress)(length);
                 }

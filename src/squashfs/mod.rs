@@ -2,7 +2,8 @@
 //!
 //! - The writer holds everything that the format holds: all kinds of inode, attributes, hard
 //!   links, fragments, holes, indexes, ids of 32 bits, names of any bytes.
-//! - Files of equal content are stored once, and compressed once.
+//! - Files of equal content are stored once, and compressed once; so are the blocks of files
+//!   that differ in their tails only.
 //! - The bytes depend on the tree and the options alone, not on the number of threads, nor on
 //!   whether blocks came from a cache or digests were known.
 //! - The reader takes nothing on trust: sizes are bounded, places checked, nothing recurses on
@@ -15,6 +16,8 @@ mod id;
 mod inode;
 mod metadata;
 mod nodes;
+mod originals;
+mod placement;
 mod plan;
 mod read;
 mod superblock;

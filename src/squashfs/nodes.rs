@@ -7,11 +7,11 @@ use std::borrow::Cow;
 use std::io::Write;
 
 use super::codec::Method;
-use super::data::Placement;
 use super::directory::{self, Child, Listing};
 use super::id::Ids;
 use super::inode::{Body, Inode, device, kind};
 use super::metadata::{Place, Writer};
+use super::placement::Placement;
 use super::plan::Plan;
 use super::xattr::Sets;
 use crate::error::{Context, Error, Result};
@@ -156,7 +156,7 @@ impl<'t> Nodes<'t, '_> {
                     size: content.len(),
                     sparse: placed.blocks.iter().filter(|size| **size == 0).count() as u64 * self.block,
                     fragment: placed.fragment,
-                    blocks: Cow::Borrowed(&placed.blocks),
+                    blocks: Cow::Borrowed(placed.blocks),
                 })
             }
             Kind::Symlink(target) => Ok(Body::Symlink(Cow::Borrowed(target))),

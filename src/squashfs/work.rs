@@ -28,12 +28,25 @@ pub struct Question<'t> {
     pub file: usize,
     /// Its bytes.
     pub content: &'t Content,
+    /// Whether the digest of the whole file is wanted.
+    pub whole: bool,
+    /// Bytes from the start whose digest is wanted; 0 for none.
+    pub head: u64,
     /// Whether its bytes are wanted too.
     pub keep: bool,
 }
 
-/// What a look found: digest, and the bytes where they are wanted.
-pub type Answer = (usize, Digest, Option<Vec<u8>>);
+/// What a look found.
+pub struct Answer {
+    /// The file's number in the plan.
+    pub file: usize,
+    /// The digest of the whole file, where it is wanted.
+    pub digest: Option<Digest>,
+    /// The digest of its head, where it is wanted.
+    pub head: Option<Digest>,
+    /// The bytes, where they are wanted.
+    pub bytes: Option<Vec<u8>>,
+}
 
 /// The pieces of a block, back to back: one of a data block, many of a fragment block.
 pub struct Block<'t> {
@@ -111,22 +124,30 @@ impl<'c> Worker<'c> {
     }
 
     fn look(&mut self, question: &Question) -> Result<Answer> {
-        let content = question.content;
-        if question.keep {
+        let Question { file, content, whole, head, keep } = *question;
+        if keep {
             let mut bytes = vec![0; content.len() as usize];
             content.read_at(&mut self.opened, 0, &mut bytes)?;
-            return Ok((question.file, Digest::of(&bytes), Some(bytes)));
+            return Ok(Answer { file, digest: Some(Digest::of(&bytes)), head: None, bytes: Some(bytes) });
         }
         let mut hasher = Hasher::default();
+        let mut answer = Answer { file, digest: None, head: None, bytes: None };
         let mut at = 0;
-        while at < content.len() {
-            let count = STEP.min(content.len() - at);
+        let end = if whole { content.len() } else { head };
+        while at < end {
+            // A step ends where the head does.
+            let stop = if at < head { head } else { end };
+            let count = STEP.min(stop - at);
             self.buffer.resize(count as usize, 0);
             content.read_at(&mut self.opened, at, &mut self.buffer)?;
             hasher.update(&self.buffer);
             at += count;
+            if at == head {
+                answer.head = Some(hasher.clone().finish());
+            }
         }
-        Ok((question.file, hasher.finish(), None))
+        answer.digest = whole.then(|| hasher.finish());
+        Ok(answer)
     }
 
     fn pack(&mut self, block: Block) -> Result<Packed> {

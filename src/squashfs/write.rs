@@ -33,7 +33,7 @@ pub fn write<W: Write + Seek>(
     options.check()?;
     let writing = || "writing the image".to_owned();
     let method = options.method();
-    let plan = Plan::new(tree)?;
+    let plan = Plan::new(tree, options.block_size.into())?;
     let mut head = vec![0; superblock::SIZE];
     let mut flags = flag::EXPORTABLE | flag::ALWAYS_FRAGMENTS | flag::DUPLICATES;
     if let Some(options) = method.options() {

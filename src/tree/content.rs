@@ -1,9 +1,11 @@
 //! The bytes of a regular file, wherever they lie.
 
+use std::borrow::Cow;
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::bytes::Bytes;
@@ -11,20 +13,32 @@ use crate::digest::Digest;
 use crate::error::{Context, Result};
 
 /// One file's content: a length and the extents that hold its bytes; gaps are zero.
+///
+/// Trees have millions of these, so it is kept small: what few files have is behind a pointer.
 #[derive(Debug, Clone)]
 pub struct Content {
     length: u64,
-    digest: Option<Digest>,
+    digest: Option<Box<Digest>>,
     extents: Extents,
 }
 
 #[derive(Debug, Clone)]
 enum Extents {
     Bytes(Arc<[u8]>),
-    /// Sorted, disjoint, within `length`.
-    Ranges(Arc<Path>, Box<[Extent]>),
+    /// All of it, from this byte of a file on.
+    Range(Arc<Path>, u64),
+    /// A whole file of a folder, whose path all its files share.
+    Whole(Arc<PathBuf>, Box<OsStr>),
+    Sparse(Box<Sparse>),
     /// From this offset of other bytes.
     Part(Arc<dyn Bytes>, u64),
+}
+
+#[derive(Debug, Clone)]
+struct Sparse {
+    path: Arc<Path>,
+    /// Sorted, disjoint, within `length`.
+    extents: Box<[Extent]>,
 }
 
 /// A piece of a file on disk that lies at `at` in the content.
@@ -42,18 +56,23 @@ impl Content {
     /// Bytes of our own.
     pub fn bytes(bytes: impl Into<Arc<[u8]>>) -> Self {
         let bytes = bytes.into();
-        Content { length: bytes.len() as u64, digest: Some(Digest::of(&bytes)), extents: Extents::Bytes(bytes) }
+        let digest = Some(Box::new(Digest::of(&bytes)));
+        Content { length: bytes.len() as u64, digest, extents: Extents::Bytes(bytes) }
     }
 
     /// `length` bytes at `offset` of the file `path`; `digest` where it is known.
     pub fn range(path: Arc<Path>, offset: u64, length: u64, digest: Option<Digest>) -> Self {
-        let extents = [Extent { at: 0, offset, length }].into_iter().filter(|extent| extent.length > 0).collect();
-        Content { length, digest, extents: Extents::Ranges(path, extents) }
+        Content { length, digest: digest.map(Box::new), extents: Extents::Range(path, offset) }
+    }
+
+    /// The whole file `name` of `folder`, which has `length` bytes.
+    pub fn whole(folder: &Arc<PathBuf>, name: &OsStr, length: u64) -> Self {
+        Content { length, digest: None, extents: Extents::Whole(folder.clone(), name.into()) }
     }
 
     /// `length` bytes, of which only `extents` (sorted, disjoint) are not zero.
     pub fn sparse(path: Arc<Path>, length: u64, extents: Vec<Extent>) -> Self {
-        Content { length, digest: None, extents: Extents::Ranges(path, extents.into()) }
+        Content { length, digest: None, extents: Extents::Sparse(Box::new(Sparse { path, extents: extents.into() })) }
     }
 
     /// `length` bytes of `whole` from `offset`, which must lie within it.
@@ -73,34 +92,33 @@ impl Content {
 
     /// SHA-256 of the content, where it is known without reading.
     pub fn digest(&self) -> Option<Digest> {
-        self.digest
+        self.digest.as_deref().copied()
     }
 
     /// SHA-256 of the content; read where it is not known.
     pub fn sha256(&self) -> Result<Digest> {
-        match self.digest {
+        match self.digest() {
             Some(digest) => Ok(digest),
             None => Ok(Digest::of_reader(self.open()?)?.0),
         }
     }
 
-    /// The file on disk and the extents; none where the bytes lie elsewhere.
-    pub fn extents(&self) -> Option<(&Path, &[Extent])> {
-        match &self.extents {
-            Extents::Bytes(_) | Extents::Part(..) => None,
-            Extents::Ranges(path, extents) => Some((path, extents)),
-        }
-    }
-
     /// Whether the `length` bytes at `offset` are known to be zero without reading them.
     pub fn is_hole(&self, offset: u64, length: u64) -> bool {
-        match &self.extents {
-            Extents::Bytes(_) | Extents::Part(..) => false,
-            Extents::Ranges(_, extents) => {
-                let next = extents.partition_point(|extent| extent.at + extent.length <= offset);
-                extents.get(next).is_none_or(|extent| extent.at >= offset.saturating_add(length))
-            }
-        }
+        let Extents::Sparse(sparse) = &self.extents else { return false };
+        let next = sparse.extents.partition_point(|extent| extent.at + extent.length <= offset);
+        sparse.extents.get(next).is_none_or(|extent| extent.at >= offset.saturating_add(length))
+    }
+
+    /// The pieces on disk; none where the bytes lie elsewhere.
+    fn pieces(&self) -> Cow<'_, [Extent]> {
+        let offset = match &self.extents {
+            Extents::Bytes(_) | Extents::Part(..) => return Cow::Borrowed(&[]),
+            Extents::Sparse(sparse) => return Cow::Borrowed(&sparse.extents),
+            Extents::Range(_, offset) => *offset,
+            Extents::Whole(..) => 0,
+        };
+        Cow::Owned(vec![Extent { at: 0, offset, length: self.length }])
     }
 
     /// Fills `buffer` with the bytes at `offset`; an error where the content ends before.
@@ -117,13 +135,14 @@ impl Content {
                 buffer.copy_from_slice(&bytes[start..start + buffer.len()]);
             }
             Extents::Part(whole, start) => whole.read_at(buffer, start.saturating_add(offset))?,
-            Extents::Ranges(path, extents) => {
-                let reading = || format!("reading `{}`", path.display());
-                let file = opened.file(path)?;
+            extents => {
+                let file = opened.file(extents)?;
+                let pieces = self.pieces();
                 let mut done = 0;
                 while done < buffer.len() {
                     let position = offset + done as u64;
-                    done += read_ranges(file, extents, position, &mut buffer[done..]).context(reading)?;
+                    done += read_ranges(file, &pieces, position, &mut buffer[done..])
+                        .context(|| format!("reading `{}`", extents.path().display()))?;
                 }
             }
         }
@@ -136,11 +155,8 @@ impl Content {
     pub fn open(&self) -> Result<Reader> {
         let source = match &self.extents {
             Extents::Bytes(bytes) => Source::Bytes(bytes.clone()),
-            Extents::Ranges(path, extents) => {
-                let file = File::open(path).context(|| format!("opening `{}`", path.display()))?;
-                Source::Ranges(file, extents.clone())
-            }
             Extents::Part(whole, start) => Source::Part(whole.clone(), *start),
+            extents => Source::Ranges(extents.open()?, self.pieces().into()),
         };
         Ok(Reader { position: 0, length: self.length, source })
     }
@@ -157,15 +173,42 @@ impl Content {
     }
 }
 
+impl Extents {
+    /// The file on disk; empty where the bytes lie elsewhere.
+    fn path(&self) -> Cow<'_, Path> {
+        match self {
+            Extents::Bytes(_) | Extents::Part(..) => Cow::Borrowed(Path::new("")),
+            Extents::Range(path, _) => Cow::Borrowed(path),
+            Extents::Whole(folder, name) => Cow::Owned(folder.join(&**name)),
+            Extents::Sparse(sparse) => Cow::Borrowed(&sparse.path),
+        }
+    }
+
+    /// Whether both are certainly of one file; said without comparing whole paths.
+    fn same_file(&self, other: &Extents) -> bool {
+        match (self, other) {
+            (Extents::Range(one, _), Extents::Range(other, _)) => Arc::ptr_eq(one, other),
+            (Extents::Whole(folder, name), Extents::Whole(other, also)) => Arc::ptr_eq(folder, other) && name == also,
+            (Extents::Sparse(one), Extents::Sparse(other)) => Arc::ptr_eq(&one.path, &other.path),
+            _ => false,
+        }
+    }
+
+    fn open(&self) -> Result<File> {
+        let path = self.path();
+        File::open(&path).context(|| format!("opening `{}`", path.display()))
+    }
+}
+
 /// The file that was read last, kept open.
 #[derive(Debug, Default)]
-pub struct Opened(Option<(Arc<Path>, File)>);
+pub struct Opened(Option<(Extents, File)>);
 
 impl Opened {
-    fn file(&mut self, path: &Arc<Path>) -> Result<&File> {
+    fn file(&mut self, extents: &Extents) -> Result<&File> {
         let (last, file) = match self.0.take() {
-            Some(last) if Arc::ptr_eq(&last.0, path) => last,
-            _ => (path.clone(), File::open(path).context(|| format!("opening `{}`", path.display()))?),
+            Some(last) if last.0.same_file(extents) => last,
+            _ => (extents.clone(), extents.open()?),
         };
         Ok(&self.0.insert((last, file)).1)
     }

@@ -48,20 +48,22 @@ impl Scan<'_> {
             return Err(Error::user(format!("`{}` lies deeper than {MAX_DEPTH} folders", path.display())));
         }
         let dir = Dir::read_from(&fd).map_err(std::io::Error::from).context(|| reading(path))?;
-        let mut entries = BTreeMap::new();
+        let folder = Arc::new(path.to_owned());
+        let mut entries = Vec::new();
         for item in dir {
             let item = item.map_err(std::io::Error::from).context(|| reading(path))?;
             let name = item.file_name();
             if matches!(name.to_bytes(), b"." | b"..") {
                 continue;
             }
-            let below = path.join(OsStr::from_bytes(name.to_bytes()));
-            entries.insert(name.to_bytes().into(), self.entry(&fd, name, below, depth)?);
+            entries.push((name.to_bytes().into(), self.entry(&fd, name, &folder, depth)?));
         }
-        Ok(entries)
+        // All at once, which leaves no room unused in the nodes of the map.
+        Ok(entries.into_iter().collect())
     }
 
-    fn entry(&mut self, fd: &rustix::fd::OwnedFd, name: &CStr, path: PathBuf, depth: usize) -> Result<Entry> {
+    fn entry(&mut self, fd: &rustix::fd::OwnedFd, name: &CStr, folder: &Arc<PathBuf>, depth: usize) -> Result<Entry> {
+        let path = folder.join(OsStr::from_bytes(name.to_bytes()));
         let stat = rustix::fs::statat(fd, name, AtFlags::SYMLINK_NOFOLLOW);
         let stat = stat.map_err(std::io::Error::from).context(|| reading(&path))?;
         let kind = FileType::from_raw_mode(stat.st_mode);
@@ -80,7 +82,7 @@ impl Scan<'_> {
         let meta = self.meta(&path, &stat)?;
         let (major, minor) = (rustix::fs::major(stat.st_rdev), rustix::fs::minor(stat.st_rdev));
         let kind = match kind {
-            FileType::RegularFile => Kind::File(content(path, &stat)?),
+            FileType::RegularFile => Kind::File(content(folder, &path, &stat)?),
             FileType::Symlink => {
                 let target = std::fs::read_link(&path).context(|| reading(&path))?;
                 Kind::Symlink(target.into_os_string().into_vec().into())
@@ -136,13 +138,13 @@ impl Scan<'_> {
 }
 
 /// A regular file's bytes, holes left out where it has any.
-fn content(path: PathBuf, stat: &Stat) -> Result<Content> {
+fn content(folder: &Arc<PathBuf>, path: &Path, stat: &Stat) -> Result<Content> {
     let length = u64::try_from(stat.st_size).unwrap_or(0);
     // Blocks are 512 bytes here, whatever the file system.
     if (stat.st_blocks as u64).saturating_mul(512) >= length {
-        return Ok(Content::range(path.into(), 0, length, None));
+        return Ok(Content::whole(folder, path.file_name().unwrap_or_default(), length));
     }
-    let file = File::open(&path).context(|| reading(&path))?;
+    let file = File::open(path).context(|| reading(path))?;
     let mut extents = Vec::new();
     let mut at = 0;
     while at < length {
