@@ -2,10 +2,11 @@
 
 use std::io::Write;
 
+use super::cpio::{CONSOLE, Cpio, DIRECTORY, FILE, PROGRAM};
 use super::parts::{Loaded, Parts};
 use crate::digest::Digest;
 use crate::epoch::Epoch;
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Result};
 use crate::store::{Key, Store};
 use crate::tree::Content;
 
@@ -17,11 +18,6 @@ const MAX_MODULE: u64 = 64 << 20;
 const LEVEL: i32 = 19;
 /// The kernel's own limit for an initramfs is 128 MiB; this is more than enough.
 const WINDOW_LOG: u32 = 23;
-
-const DIRECTORY: u32 = 0o040755;
-const FILE: u32 = 0o100644;
-const PROGRAM: u32 = 0o100755;
-const CONSOLE: u32 = 0o020600;
 
 /// Packs `init` and `modules`; kept in the store by the digest of all of them.
 pub fn make(parts: &Parts, modules: &[Loaded], init: &[u8], epoch: Epoch, store: &Store) -> Result<Content> {
@@ -41,7 +37,7 @@ pub fn make(parts: &Parts, modules: &[Loaded], init: &[u8], epoch: Epoch, store:
 
 /// The cpio archive.
 fn archive(modules: &[(&str, Vec<u8>)], init: &[u8], epoch: Epoch) -> Result<Vec<u8>> {
-    let mut cpio = Cpio { out: Vec::new(), number: 0, epoch };
+    let mut cpio = Cpio::new(epoch);
     for folder in ["dev", "proc", "run", "sys", "sysroot"] {
         cpio.entry(folder, DIRECTORY, (0, 0), &[])?;
     }
@@ -59,9 +55,7 @@ fn archive(modules: &[(&str, Vec<u8>)], init: &[u8], epoch: Epoch) -> Result<Vec
         }
         cpio.entry(path, FILE, (0, 0), bytes)?;
     }
-    cpio.number = 0;
-    cpio.entry("TRAILER!!!", 0, (0, 0), &[])?;
-    Ok(cpio.out)
+    cpio.finish()
 }
 
 /// One frame with a checksum and its size, made by one thread.
@@ -73,42 +67,6 @@ fn compress(bytes: &[u8], out: &mut dyn Write) -> Result<()> {
     encoder.write_all(bytes)?;
     encoder.finish()?;
     Ok(())
-}
-
-/// A newc archive (kernel documentation, `driver-api/early-userspace/buffer-format`).
-struct Cpio {
-    out: Vec<u8>,
-    number: u32,
-    epoch: Epoch,
-}
-
-impl Cpio {
-    fn entry(&mut self, name: &str, mode: u32, device: (u32, u32), bytes: &[u8]) -> Result<()> {
-        let size = u32::try_from(bytes.len()).map_err(|_| Error::user(format!("`{name}` has 4 GiB or more")))?;
-        self.number += 1;
-        let trailer = mode == 0;
-        let (links, time) = match mode & 0o170000 {
-            0o040000 => (2, self.epoch.0),
-            _ if trailer => (1, 0),
-            _ => (1, self.epoch.0),
-        };
-        let number = if trailer { 0 } else { self.number };
-        let fields = [number, mode, 0, 0, links, time, size, 0, 0, device.0, device.1, name.len() as u32 + 1, 0];
-        self.out.extend(b"070701");
-        for field in fields {
-            self.out.extend(format!("{field:08x}").bytes());
-        }
-        self.out.extend(name.bytes());
-        self.out.push(0);
-        self.pad();
-        self.out.extend(bytes);
-        self.pad();
-        Ok(())
-    }
-
-    fn pad(&mut self) {
-        self.out.resize(self.out.len().next_multiple_of(4), 0);
-    }
 }
 
 #[cfg(test)]

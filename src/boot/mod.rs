@@ -4,6 +4,7 @@
 //! - Nothing of it is run or signed here; a signature is a value that comes between this and the disk.
 
 pub(crate) mod cmdline;
+pub mod cpio;
 mod initrd;
 mod loader;
 mod measure;
@@ -15,7 +16,7 @@ pub use cmdline::build as command_line;
 pub use loader::{loader_path, uki_path};
 pub use measure::{Phase, pcr11};
 pub use modules::{REQUIRED, wanted};
-pub use parts::Parts;
+pub use parts::{Loaded, Parts};
 
 use std::collections::BTreeMap;
 
@@ -42,6 +43,12 @@ pub struct Boot {
     pub initrd: Content,
     /// The modules in the initrd, in the order of loading.
     pub modules: Vec<String>,
+    /// Modules for a root that comes in a further initrd.
+    pub carried: Vec<Loaded>,
+    /// systemd-stub.
+    pub stub: Content,
+    /// The text of os-release.
+    pub os_release: Vec<u8>,
     /// The unified kernel image.
     pub uki: Content,
     /// Its digest.
@@ -77,6 +84,9 @@ pub fn assemble(parts: &Parts, target: &Target<'_>, store: &Store) -> Result<Boo
     Ok(Boot {
         kernel: parts.release.clone(),
         image: parts.kernel.clone(),
+        carried: parts.carried()?,
+        stub: parts.stub.clone(),
+        os_release: parts.os_release.clone(),
         cmdline,
         initrd,
         modules: modules.into_iter().map(|module| module.path).collect(),

@@ -45,6 +45,9 @@ const OPTIONAL: [&str; 30] = [
     "sdhci_acpi",
 ];
 
+/// What a root that is carried in an initrd needs: a block device in front of its file.
+pub const CARRIED: &str = "loop";
+
 /// Fast SHA-256, by architecture.
 fn hashes(arch: Arch) -> &'static [&'static str] {
     match arch {

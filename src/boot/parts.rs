@@ -83,6 +83,19 @@ impl Parts {
         chosen.iter().map(|module| self.loaded(module)).collect()
     }
 
+    /// The modules that a root in the initrd needs, in order; none where the kernel has all of it built in.
+    ///
+    /// A kernel without loop devices gives none either: whoever needs them looks whether they are there.
+    pub fn carried(&self) -> Result<Vec<Loaded>> {
+        match self.modules.get(super::modules::CARRIED) {
+            None => Ok(Vec::new()),
+            Some(_) => {
+                let order = self.modules.load_order(&[super::modules::CARRIED])?;
+                order.into_iter().map(|module| self.loaded(module)).collect()
+            }
+        }
+    }
+
     fn loaded(&self, module: &Module) -> Result<Loaded> {
         let index = self.modules.list.iter().position(|other| other.name == module.name);
         let content = index.and_then(|index| self.files.get(index)).cloned();

@@ -123,6 +123,18 @@ impl<'a> Pe<'a> {
 
 /// `stub` with `sections` behind its own, in the order given.
 pub fn append(stub: &[u8], sections: &[(&str, &[u8])]) -> Result<Vec<u8>> {
+    let lengths: Vec<(&str, u64)> = sections.iter().map(|(name, bytes)| (*name, bytes.len() as u64)).collect();
+    let (mut out, places, length) = layout(stub, &lengths)?;
+    out.resize(length as usize, 0);
+    for ((_, bytes), at) in sections.iter().zip(places) {
+        out[at as usize..at as usize + bytes.len()].copy_from_slice(bytes);
+    }
+    Ok(out)
+}
+
+/// The same with the sections' bytes elsewhere: the stub with its new headers, where each section's bytes
+/// begin, and the length of the whole file; zeros in between.
+pub fn layout(stub: &[u8], sections: &[(&str, u64)]) -> Result<(Vec<u8>, Vec<u64>, u64)> {
     let pe = Pe::parse(stub)?;
     if pe.is_signed()? {
         return Err(bad("it is signed, and the signature would not hold any more"));
@@ -144,17 +156,18 @@ pub fn append(stub: &[u8], sections: &[(&str, &[u8])]) -> Result<Vec<u8>> {
     let mut image_end = u32_at(stub, optional + 56)?;
     let mut initialized = u32_at(stub, optional + 8)?;
     let mut out = stub.to_vec();
-    for (index, (name, bytes)) in sections.iter().enumerate() {
+    let mut places = Vec::with_capacity(sections.len());
+    let mut end = out.len() as u64;
+    for (index, (name, length)) in sections.iter().enumerate() {
         if name.len() > 8 || pe.named(name).is_some() {
             return Err(Error::bug(format!("the section `{name}` cannot be added")));
         }
-        let size = u32::try_from(bytes.len()).map_err(|_| too_large())?;
+        let size = u32::try_from(*length).map_err(|_| too_large())?;
         let raw = size.checked_next_multiple_of(file_align).ok_or_else(too_large)?;
-        out.resize(out.len().next_multiple_of(file_align as usize), 0);
-        let offset = u32::try_from(out.len()).map_err(|_| too_large())?;
+        let offset = u32::try_from(end.next_multiple_of(u64::from(file_align))).map_err(|_| too_large())?;
         let address = image_end.checked_next_multiple_of(align).ok_or_else(too_large)?;
-        out.extend_from_slice(bytes);
-        out.resize(offset as usize + raw as usize, 0);
+        places.push(u64::from(offset));
+        end = u64::from(offset) + u64::from(raw);
         let mut header = [0; HEADER];
         header[..name.len()].copy_from_slice(name.as_bytes());
         for (at, value) in [(8, size), (12, address), (16, raw), (20, offset), (36, DATA)] {
@@ -172,7 +185,7 @@ pub fn append(stub: &[u8], sections: &[(&str, &[u8])]) -> Result<Vec<u8>> {
     for (at, value) in [(pe.coff + 4, 0), (optional + 8, initialized), (optional + 56, image_end), (optional + 64, 0)] {
         out[at..at + 4].copy_from_slice(&value.to_le_bytes());
     }
-    Ok(out)
+    Ok((out, places, end))
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@
 #![allow(clippy::collapsible_if, clippy::result_large_err)]
 
 mod bootpath;
+mod carried;
 mod cmdline;
 mod crc32;
 mod disks;
@@ -20,6 +21,7 @@ mod files;
 mod gpt;
 mod guid;
 mod links;
+mod live;
 mod measure;
 mod mem;
 mod modules;
@@ -83,12 +85,20 @@ fn prepare() -> Result<(), Fault> {
     root::mount_kernel_file_systems()?;
     say::line(format_args!("started"));
     let hash = root::hash()?;
-    root::load_modules();
+    root::load_modules(root::MODULES);
     let firmware = disks::Firmware::ask();
     let measured = measure::enter(&firmware);
-    let disk = disks::find(&hash, &firmware)?;
-    root::attach(&hash, &disk)?;
-    links::write(&disk)?;
+    match carried::find()? {
+        Some(carried) => {
+            root::attach(&hash, &carried)?;
+            live::write()?;
+        }
+        None => {
+            let disk = disks::find(&hash, &firmware)?;
+            root::attach(&hash, &disk)?;
+            links::write(&disk)?;
+        }
+    }
     extra::hand_on();
     if measured { measure::leave() } else { Ok(()) }
 }

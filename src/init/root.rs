@@ -1,6 +1,8 @@
 //! What must be there before the root, and the root itself: kernel file systems, modules,
 //! the verity device, its mount.
 
+use core::ffi::CStr;
+
 use super::cmdline::{self, RootHash};
 use super::disks::Found;
 use super::dm::{self, Command, Target};
@@ -13,7 +15,10 @@ use super::verity::{Corrupt, Superblock};
 /// The name of the verity device; systemd looks for `/dev/mapper/root`.
 const NAME: &str = "root";
 
-/// Bytes of `/modules` that are read.
+/// Where the list of the initrd's own modules is.
+pub const MODULES: &CStr = c"/modules";
+
+/// Bytes of a list of modules that are read.
 const LIST: usize = 16 << 10;
 
 /// Mounts devtmpfs, proc, sysfs and the tmpfs of /run, with systemd's options.
@@ -47,10 +52,10 @@ pub fn hash() -> Result<RootHash, Fault> {
     cmdline::root_hash(line).map_err(|error| Fault::of(format_args!("{error}")))
 }
 
-/// Loads the modules of the list. One that does not load is no end: the disk may need it not.
-pub fn load_modules() {
+/// Loads the modules of a list. One that does not load is no end: the disk may need it not.
+pub fn load_modules(list: &CStr) {
     let mut buffer = [0u8; LIST];
-    let Some(list) = say::read(c"/modules", &mut buffer) else {
+    let Some(list) = say::read(list, &mut buffer) else {
         say::line(format_args!("warning: the list of modules is not there, or too long"));
         return;
     };

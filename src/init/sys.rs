@@ -156,6 +156,11 @@ impl File {
         unsafe { call(number::OPENAT, [self.0, text(name), flags, 0, 0]) }.map(File)
     }
 
+    /// Its number, for structures that name a file by it.
+    pub fn descriptor(&self) -> usize {
+        self.0
+    }
+
     /// Reads up to the length of the buffer.
     pub fn read(&self, buffer: &mut [u8]) -> Result<usize> {
         // SAFETY: the buffer is valid for its length.

@@ -128,6 +128,7 @@ pub fn of(format: &profile::Format) -> Maker {
         profile::Format::Qcow2(options) => Maker::File(Box::new(*options)),
         profile::Format::Split(options) => Maker::Folder(Box::new(*options)),
         profile::Format::Update(options) => Maker::Folder(Box::new(options.clone())),
+        profile::Format::Netboot(options) => Maker::Folder(Box::new(*options)),
         profile::Format::Oci(options) => Maker::Folder(Box::new(options.clone())),
     }
 }

@@ -27,7 +27,7 @@ pub use content::{Edit, FileContent, Pod, Preload, PreloadImage, Unit, UnitState
 pub use load::{LoadOptions, load, load_output, load_text};
 pub use mistake::Mistake;
 pub use origins::Origins;
-pub use output::{ClusterCodec, Compression, Format, Oci, OciKind, Output, Qcow2, Raw, Split, Update};
+pub use output::{ClusterCodec, Compression, Format, Netboot, Oci, OciKind, Output, Qcow2, Raw, Split, Update};
 pub use program::{Component, Go, Origin, Program, Url};
 pub use show::show;
 

@@ -32,7 +32,13 @@ pub enum Format {
     Update(Update),
     /// An OCI image layout.
     Oci(Oci),
+    /// What machines without a disk boot.
+    Netboot(Netboot),
 }
+
+/// `format.netboot = {}`: it has no options.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Netboot {}
 
 /// `format.oci = {}`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -121,6 +127,7 @@ impl Format {
             Format::Split(_) => "split",
             Format::Update(_) => "update",
             Format::Oci(_) => "oci",
+            Format::Netboot(_) => "netboot",
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Outputs of several files, made of what a disk is made of.
 
+mod netboot;
 mod oci;
 mod split;
 mod update;

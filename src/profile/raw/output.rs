@@ -34,6 +34,9 @@ pub enum Format {
     Update(Update),
     /// A folder in the OCI image layout, that any registry client can push.
     Oci(Oci),
+    /// A folder for machines that boot over the network and have no disk: kernel, initrd, the root as a
+    /// further initrd, an iPXE script, and one UKI with all of it for HTTP boot. /var is in memory.
+    Netboot {},
 }
 
 /// The options of an OCI layout.

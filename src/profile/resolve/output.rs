@@ -2,7 +2,7 @@
 
 use super::Resolver;
 use crate::profile::place::{At, Place};
-use crate::profile::{ClusterCodec, Format, Oci, OciKind, Output, Qcow2, Raw, Split, Update, raw};
+use crate::profile::{ClusterCodec, Format, Netboot, Oci, OciKind, Output, Qcow2, Raw, Split, Update, raw};
 use crate::size::Size;
 
 impl Resolver<'_> {
@@ -42,6 +42,7 @@ impl Resolver<'_> {
             raw::Format::Raw {} => Format::Raw(Raw {}),
             raw::Format::Qcow2(raw) => Format::Qcow2(self.qcow2(raw)),
             raw::Format::Split {} => Format::Split(Split {}),
+            raw::Format::Netboot {} => Format::Netboot(Netboot {}),
             raw::Format::Oci(options) => Format::Oci(self.oci(options)),
             raw::Format::Update(options) => Format::Update(self.update(options, place)?),
         };
