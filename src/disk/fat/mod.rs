@@ -111,6 +111,17 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_is_cut_is_an_error() {
+        let mut bytes = volume(&[("a", 20_000)]);
+        let first_fat = (RESERVED * SECTOR) as usize;
+        bytes[first_fat + 12..first_fat + 16].copy_from_slice(&END.to_le_bytes());
+        let reader = Reader::new(&bytes).unwrap();
+        let file = reader.files().unwrap().remove(0);
+        let error = reader.read(&file, 1 << 20).unwrap_err();
+        assert!(error.message().contains("its chain in the FAT is shorter"), "{error}");
+    }
+
+    #[test]
     fn a_file_without_a_name_is_an_error() {
         let mut bytes = volume(&[("a", 1)]);
         // The entry that follows the volume's name.

@@ -85,6 +85,9 @@ impl<'a> Reader<'a> {
             return Err(Error::user(format!("`{}` has {size} bytes, more than the {limit} that are read", file.path)));
         }
         let mut out = self.chain(file.cluster, size)?;
+        if (out.len() as u64) < size {
+            return Err(Error::user(format!("`{}` has {size} bytes, but its chain in the FAT is shorter", file.path)));
+        }
         out.truncate(size as usize);
         Ok(out)
     }
