@@ -20,6 +20,8 @@ use imagebuild::error::{Kind, Result};
 use imagebuild::lock::Lock;
 use imagebuild::profile::{Keyring, Origin, Preload, PreloadImage, Profile};
 use imagebuild::report::Report;
+use imagebuild::source::apt::mirror::Host;
+use imagebuild::source::apt::proxy;
 use imagebuild::source::download::{Job, one};
 use imagebuild::source::http::{Client, Patience};
 use imagebuild::source::{Context, Update, fetch, resolve};
@@ -426,6 +428,32 @@ fn patience_ends_and_nothing_is_kept() {
         assert!(store.blob(&Digest::of(&bytes)).is_none());
         assert_eq!(std::fs::read_dir(run.folder.path().join("tmp")).unwrap().count(), 0);
     }
+}
+
+#[test]
+fn archives_of_the_host_are_had_through_the_proxy_of_its_apt() {
+    let host = tempfile::tempdir().unwrap();
+    std::fs::write(host.path().join("sources.list"), "deb http://archive.test/debian trixie main\n").unwrap();
+    // A proxy is asked for whole URLs; this one has them as paths.
+    let folder = tempfile::tempdir().unwrap();
+    let bytes = b"what only the proxy has".to_vec();
+    std::fs::create_dir_all(folder.path().join("http:/archive.test/debian/pool")).unwrap();
+    std::fs::write(folder.path().join("http:/archive.test/debian/pool/file"), &bytes).unwrap();
+    std::fs::write(folder.path().join("file"), &bytes).unwrap();
+    let server = Server::new(folder.path());
+    std::fs::write(host.path().join("apt.conf"), format!("Acquire::http::Proxy \"{}\";\n", server.url)).unwrap();
+    let detours = |set: &'static [&'static str]| {
+        let look = |name: &str| set.contains(&name).then(|| "http://127.0.0.1:1".to_owned());
+        proxy::detours(host.path(), &Host::read(host.path()).unwrap(), &look).unwrap()
+    };
+    let client = hasty().with_detours(detours(&[]));
+    let url = "http://archive.test/debian/pool/file";
+    assert_eq!(client.get(url, 1000).unwrap(), bytes);
+    assert_eq!(server.log(), [format!("{url} 0")]);
+    // What the host's apt does not name is asked for as ever.
+    assert_eq!(client.get(&format!("{}/file", server.url), 1000).unwrap(), bytes);
+    assert_eq!(server.log().last().unwrap(), "/file 0");
+    assert_eq!(detours(&["http_proxy"]), [], "the environment wins");
 }
 
 #[test]

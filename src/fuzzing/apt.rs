@@ -11,7 +11,7 @@ use crate::source::apt::index::Universe;
 use crate::source::apt::keys::Keys;
 use crate::source::apt::solve::{Ask, solve as solved};
 use crate::source::apt::version::compare;
-use crate::source::apt::{mirror, relation as relations, release as releases, signature};
+use crate::source::apt::{mirror, proxy, relation as relations, release as releases, signature};
 
 /// Paragraphs and fields: what one way of reading finds, the other finds too.
 pub fn deb822(bytes: &[u8]) {
@@ -133,12 +133,15 @@ pub fn solve(bytes: &[u8]) {
     }
 }
 
-/// The host's own list of archives, in both of its forms.
+/// The host's own list of archives, in both of its forms, and its configuration.
 pub fn sources(bytes: &[u8]) {
     let text = text(bytes);
     let lines = text.lines().flat_map(mirror::line_entries);
     for entry in lines.chain(mirror::deb822_entries(&text)) {
         assert!(!entry.suite.is_empty() && entry.uri.contains(':'), "an entry without an address");
         let _ = mirror::address(&entry.uri, &entry.suite);
+    }
+    for (name, _) in proxy::parse(&text) {
+        assert_eq!(name, name.to_lowercase(), "a name that is not found again");
     }
 }

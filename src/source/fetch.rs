@@ -8,7 +8,6 @@ use super::apt::archive;
 use super::apt::mirror::address;
 use super::context::Context;
 use super::download::{self, Job, Lost, MAX_UNKNOWN};
-use super::http::Client;
 use super::resolve::package_of;
 use crate::arch::Arch;
 use crate::digest::Digest;
@@ -80,7 +79,7 @@ fn have(wanted: &[Wanted<'_>], profile: &Profile, cx: &Context<'_>) -> Result<Ve
     let total: u64 = missing.iter().filter_map(|one| one.size).sum();
     let stage = cx.report.stage("fetch", Some(total));
     if !missing.is_empty() {
-        let client = Client::new(cx.offline)?;
+        let client = super::apt::proxy::client(cx.offline)?;
         let mut places = Places { profile, cx, bases: BTreeMap::new() };
         let jobs = missing.iter().map(|one| places.job(one)).collect::<Result<Vec<_>>>()?;
         let threads = cx.jobs.saturating_mul(2).clamp(2, MAX_THREADS);

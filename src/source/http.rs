@@ -75,8 +75,25 @@ impl From<Failure> for Error {
 pub struct Client {
     plain: http::Client,
     secure: OnceLock<Result<http::Client, String>>,
+    /// Ways round, each with its client once it was used.
+    detours: Vec<(Detour, OnceLock<Result<http::Client, String>>)>,
     patience: Patience,
     offline: bool,
+}
+
+/// What lies below the URL `base` is had through `proxy`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Detour {
+    /// A URL without a slash at the end.
+    pub base: String,
+    /// The proxy's URL, `http` or `https`.
+    pub proxy: String,
+}
+
+impl Detour {
+    fn leads_to(&self, url: &str) -> bool {
+        url.strip_prefix(&self.base).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
 }
 
 /// What a server answered: where its bytes begin in the file, and the bytes.
@@ -98,7 +115,33 @@ impl Client {
         // A machine without any certificate authority can still use archives over http.
         let plain = builder(patience).tls_certs_only([]).build();
         let plain = plain.map_err(|error| Error::system(format!("preparing downloads: {}", full(&error))))?;
-        Ok(Client { plain, secure: OnceLock::new(), patience, offline })
+        Ok(Client { plain, secure: OnceLock::new(), detours: Vec::new(), patience, offline })
+    }
+
+    /// The same client, which takes `detours`.
+    #[must_use]
+    pub fn with_detours(mut self, detours: Vec<Detour>) -> Self {
+        self.detours = detours.into_iter().map(|detour| (detour, OnceLock::new())).collect();
+        self
+    }
+
+    /// The client for `at`, to which a question for `asked` has led.
+    fn for_url(&self, asked: &str, at: &reqwest::Url) -> Result<&http::Client, Failure> {
+        let Some((detour, client)) = self.detours.iter().find(|(detour, _)| detour.leads_to(asked)) else {
+            return self.for_scheme(at);
+        };
+        let made = client.get_or_init(|| {
+            let proxy = reqwest::Proxy::all(&detour.proxy).map_err(|error| full(&error))?;
+            let proxy = proxy.no_proxy(reqwest::NoProxy::from_env());
+            let builder = || builder(self.patience).proxy(proxy.clone());
+            // As without a proxy: http alone needs no authorities.
+            let plain = |error| if at.scheme() == "http" { builder().tls_certs_only([]).build() } else { Err(error) };
+            builder().build().or_else(plain).map_err(|error| full(&error))
+        });
+        made.as_ref().map_err(|error| {
+            let message = format!("the proxy `{}` of this machine's apt cannot be used: {error}", detour.proxy);
+            Failure::Refused(Error::system(message).hint("name another one by http_proxy or https_proxy"))
+        })
     }
 
     fn for_scheme(&self, url: &reqwest::Url) -> Result<&http::Client, Failure> {
@@ -163,7 +206,7 @@ impl Client {
             return Err(Failure::Refused(error.hint("run once without --offline, or fill the store by `vendor`")));
         }
         for _ in 0..=MAX_REDIRECTS {
-            let mut request = self.for_scheme(&at)?.get(at.clone());
+            let mut request = self.for_url(url, &at)?.get(at.clone());
             if from > 0 {
                 request = request.header(header::RANGE, format!("bytes={from}-"));
             }

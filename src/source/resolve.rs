@@ -46,7 +46,7 @@ pub fn resolve(profile: &Profile, previous: Option<&Lock>, update: &Update, cx: 
         return Ok(previous.clone());
     }
     let stage = cx.report.stage("resolve", None);
-    let client = Client::new(cx.offline)?;
+    let client = super::apt::proxy::client(cx.offline)?;
     let wants = Wants::of(profile)?;
     let resolver = Resolver::open(profile, &wants, previous, update, cx, &client, &stage)?;
     let lock = resolver.lock(host)?;

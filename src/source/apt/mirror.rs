@@ -89,6 +89,17 @@ impl Host {
         Ok(Host { entries })
     }
 
+    /// Every address, each once, in the order of the configuration.
+    pub fn addresses(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        for address in self.entries.iter().map(|entry| tidy(&entry.uri)) {
+            if !found.contains(&address) {
+                found.push(address);
+            }
+        }
+        found
+    }
+
     /// Addresses for a suite, in the order of the configuration.
     fn of(&self, suite: &str) -> Vec<String> {
         let family = family(suite);

@@ -11,6 +11,7 @@ pub mod index;
 pub mod keys;
 pub mod mirror;
 pub(crate) mod package;
+pub mod proxy;
 pub mod relation;
 pub mod release;
 mod seen;
