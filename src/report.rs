@@ -76,11 +76,22 @@ impl Report {
 
     /// Something to know that stops nothing; also kept for the manifest.
     pub fn warn(&self, text: impl Into<String>) {
+        self.warn_at(text, "");
+    }
+
+    /// [`Report::warn`] about what was written at `origin` (`FILE:LINE`), which the manifest does not name:
+    /// it is a path of the host.
+    pub fn warn_at(&self, text: impl Into<String>, origin: &str) {
         let text = text.into();
         if self.mode == Mode::Json {
-            self.json(&serde_json::json!({ "event": "warning", "message": text }));
+            let mut line = serde_json::json!({ "event": "warning", "message": text });
+            if !origin.is_empty() {
+                line["origin"] = origin.into();
+            }
+            self.json(&line);
         } else {
-            self.line(&format!("{} {text}", self.paint("33", "warning:")));
+            let place = if origin.is_empty() { String::new() } else { format!("{origin}: ") };
+            self.line(&format!("{} {place}{text}", self.paint("33", "warning:")));
         }
         if let Ok(mut warnings) = self.warnings.lock() {
             warnings.push(text);

@@ -98,6 +98,10 @@ fn every_value_says_where_it_was_set() {
     let example = Path::new("examples/hello-pod.toml");
     let (_, origins) = resolved(example, template::START.to_owned(), None);
     assert!(origins.get("kernel.exclude[0]").unwrap().starts_with("template node:"));
+    // A glob knows its line by itself: a warning about it is given long after the file was read.
+    let globs = &profile.userland.exclude;
+    let line = globs.iter().find(|glob| &***glob == "/usr/share/locale/**").map(|glob| glob.origin());
+    assert_eq!(line, Some("tests/sketch.toml:27"), "{globs:?}");
 }
 
 #[test]

@@ -19,12 +19,11 @@ pub fn loader_path(arch: Arch) -> String {
 
 /// Where the UKI of an image lies.
 ///
-/// systemd-boot reads `+N` at the end of a name as a counter of tries, so a version may not hold a `+`.
+/// systemd-boot reads `+N` at the end of a name as a counter of tries, so a version may not hold a `+`: a profile
+/// with one is refused when it is loaded.
 pub fn uki_path(image: &Image) -> Result<String> {
     if image.version.contains('+') {
-        return Err(Error::user(format!("the version `{}` holds a `+`", image.version)).hint(
-            "the boot manager takes what follows for a counter; expected letters, digits, `.`, `-`, `~` and `^`",
-        ));
+        return Err(Error::bug(format!("the version `{}` holds a `+`", image.version)));
     }
     Ok(format!("EFI/Linux/{}.efi", image.name()))
 }

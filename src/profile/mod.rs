@@ -3,11 +3,13 @@
 //! A [`Profile`] is made only by [`load()`], from one TOML file and the templates that it
 //! extends; all mistakes of all files come back at once.
 
+pub mod checks;
 mod content;
 mod de;
 mod expand;
 mod extend;
 mod fault;
+mod glob;
 mod load;
 pub mod manual;
 mod merge;
@@ -24,6 +26,7 @@ mod show;
 pub mod template;
 
 pub use content::{Edit, FileContent, Pod, Preload, PreloadImage, Unit, UnitState, User};
+pub use glob::Glob;
 pub use load::{LoadOptions, load, load_output, load_text};
 pub use mistake::Mistake;
 pub use origins::Origins;
@@ -171,7 +174,7 @@ pub struct Userland {
     /// What was asked for.
     pub packages: Vec<Package>,
     /// Globs of paths that are left out of the tree (`/usr/share/doc/**/changelog*`).
-    pub exclude: Vec<String>,
+    pub exclude: Vec<Glob>,
     /// Dependencies that are left out, each with the reason; a name, or `name < dependant`.
     pub without: BTreeMap<String, String>,
     /// Maintainer scripts that no step covers, acknowledged with a reason.

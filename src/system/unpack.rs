@@ -14,6 +14,7 @@ use super::place::place_of;
 use super::{Accounts, Inputs, scripts::Account};
 use crate::error::{Context, Error, Result};
 use crate::path::RootPath;
+use crate::profile::Glob;
 use crate::source::{Member, MemberKind, Package};
 use crate::tree::{Kind, Leaf, Meta, Node, NodeRef, Tree};
 
@@ -22,7 +23,8 @@ pub fn unpack(tree: &mut Tree, inputs: &Inputs<'_>, _: &Account) -> Result<()> {
     let accounts = Accounts::of(tree)?;
     let exclude = Exclude::new(&inputs.profile.userland.exclude)?;
     // A kernel that lacks what is left out is no mistake: one profile may serve several kernels.
-    let modules = inputs.profile.kernel.exclude.iter().map(|glob| format!("/usr/lib/modules/*/kernel/{glob}"));
+    let modules =
+        inputs.profile.kernel.exclude.iter().map(|glob| Glob::new(format!("/usr/lib/modules/*/kernel/{glob}"), ""));
     let modules = Exclude::new(&modules.collect::<Vec<_>>())?;
     let mut state = Unpack { accounts, mtime: inputs.epoch.0, exclude, modules };
     let by_name: BTreeMap<&str, &Package> = inputs.packages.iter().map(|package| (&*package.name, package)).collect();
@@ -40,7 +42,7 @@ pub fn unpack(tree: &mut Tree, inputs: &Inputs<'_>, _: &Account) -> Result<()> {
         state.lay(tree, name, members.iter(), &by_name).context(|| format!("unpacking the program `{name}`"))?;
     }
     state.exclude.unused().for_each(|glob| {
-        inputs.report.warn(format!("no package ships anything that `{glob}` excludes"));
+        inputs.report.warn_at(format!("no package ships anything that `{}` excludes", &**glob), glob.origin());
     });
     Ok(())
 }
@@ -167,11 +169,11 @@ fn settle(there: NodeRef<'_>, member: &Member, meta: &Meta, packages: &BTreeMap<
 
 /// Globs of paths that are left out, and whether each has matched.
 struct Exclude {
-    globs: Vec<(String, globset::GlobMatcher, bool)>,
+    globs: Vec<(Glob, globset::GlobMatcher, bool)>,
 }
 
 impl Exclude {
-    fn new(globs: &[String]) -> Result<Self> {
+    fn new(globs: &[Glob]) -> Result<Self> {
         let globs = globs.iter().map(|glob| Ok((glob.clone(), matcher(glob)?, false))).collect::<Result<_>>()?;
         Ok(Exclude { globs })
     }
@@ -187,8 +189,8 @@ impl Exclude {
         any
     }
 
-    fn unused(&self) -> impl Iterator<Item = &str> {
-        self.globs.iter().filter(|(.., used)| !used).map(|(glob, ..)| &**glob)
+    fn unused(&self) -> impl Iterator<Item = &Glob> {
+        self.globs.iter().filter(|(.., used)| !used).map(|(glob, ..)| glob)
     }
 }
 
@@ -291,12 +293,13 @@ mod tests {
             file("/usr/share/doc/a/NEWS", 0o644, "n"),
         ];
         fixture.packages.push(package);
-        fixture.profile.userland.exclude = vec!["/usr/share/doc/*/NEWS".into(), "/none".into()];
+        fixture.profile.userland.exclude =
+            vec![Glob::new("/usr/share/doc/*/NEWS", "a.toml:1"), Glob::new("/none", "a.toml:2")];
         let tree = tree(&fixture).unwrap();
         assert!(tree.file(&path("/usr/share/doc/a/copyright")).is_some());
         assert!(tree.get(&path("/usr/share/doc/a/NEWS")).is_none());
-        assert_eq!(fixture.report.warnings().len(), 1);
-        fixture.profile.userland.exclude = vec!["[".into()];
+        assert_eq!(fixture.report.warnings(), ["no package ships anything that `/none` excludes"]);
+        fixture.profile.userland.exclude = vec![Glob::new("[", "a.toml:3")];
         assert!(super::tests::tree(&fixture).is_err());
     }
 }

@@ -15,7 +15,7 @@ use std::collections::BTreeSet;
 use super::version::{self, Version};
 use super::{containerd, kubelet, kubeletconfig};
 use crate::error::{Error, Result};
-use crate::profile::{Profile, Waiver};
+use crate::profile::{Profile, Waiver, checks};
 use crate::system::Inputs;
 use crate::tree::Tree;
 
@@ -76,7 +76,7 @@ pub fn run(tree: &Tree, inputs: &Inputs<'_>) -> Result<()> {
     let held: BTreeSet<&str> =
         profile.waivers.iter().filter(|(_, waiver)| holds(waiver, &today)).map(|(id, _)| id.as_str()).collect();
     for (id, waiver) in &profile.waivers {
-        if !findings.iter().any(|finding| finding.id == id) && IDS.contains(&id.as_str()) {
+        if !findings.iter().any(|finding| finding.id == id) && checks::NODE.contains(&id.as_str()) {
             inputs.report.warn(format!("the waiver `{id}` gives up nothing: its check does not fail"));
         } else if !holds(waiver, &today) {
             inputs.report.warn(format!("the waiver `{id}` ended on {}", waiver.until.as_deref().unwrap_or_default()));
@@ -116,37 +116,6 @@ pub fn find(tree: &Tree, inputs: &Inputs<'_>) -> Result<Vec<Finding>> {
     Ok(findings)
 }
 
-/// The id of every check.
-pub const IDS: [&str; 27] = [
-    "cgroup-driver",
-    "cni-paths",
-    "containerd-config",
-    "graceful-shutdown",
-    "kernel-modules",
-    "kernel-settings",
-    "kubelet-anonymous",
-    "kubelet-authorization",
-    "kubelet-ciphers",
-    "kubelet-client-ca",
-    "kubelet-event-rate",
-    "kubelet-hostname-override",
-    "kubelet-iptables",
-    "kubelet-pid-limit",
-    "kubelet-read-only-port",
-    "kubelet-rotate-certificates",
-    "kubelet-rotate-server-certificates",
-    "kubelet-seccomp",
-    "kubelet-streaming-timeout",
-    "kubelet-supported",
-    "node-tools",
-    "pod-images",
-    "resolv-conf",
-    "runtime-socket",
-    "sandbox-image",
-    "sealed-configuration",
-    "version-skew",
-];
-
 fn holds(waiver: &Waiver, today: &str) -> bool {
     // Days as `YYYY-MM-DD` sort as text.
     waiver.until.as_deref().is_none_or(|until| today <= until)
@@ -168,10 +137,5 @@ mod tests {
         assert!(holds(&waiver(None), "2026-01-01"));
         assert!(holds(&waiver(Some("2026-01-01")), "2026-01-01"));
         assert!(!holds(&waiver(Some("2025-12-31")), "2026-01-01"));
-    }
-
-    #[test]
-    fn ids_are_sorted() {
-        assert!(IDS.is_sorted());
     }
 }

@@ -16,7 +16,7 @@ pub struct Image {
     /// `<id>_<version>`, so both together have 35 characters at most.
     #[schemars(extend("x-needed" = true))]
     pub id: Opt<String>,
-    /// IMAGE_VERSION of os-release: letters, digits, `.`, `-`, `~`, `^` and `+`.
+    /// IMAGE_VERSION of os-release: letters, digits, `.`, `-`, `~` and `^`.
     #[schemars(extend("x-needed" = true))]
     pub version: Opt<String>,
     /// `amd64` or `arm64`; `--arch` overrides it.

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use super::{Resolver, name};
 use crate::arch::Arch;
+use crate::profile::mistake::similar;
 use crate::profile::place::{At, Place};
 use crate::profile::{
-    Acknowledgement, Apt, Codec, Forbidden, Image, Kernel, Keyring, Layout, Pack, Package, Posture, Source, Userland,
-    Waiver, raw,
+    Acknowledgement, Apt, Codec, Forbidden, Glob, Image, Kernel, Keyring, Layout, Pack, Package, Posture, Source,
+    Userland, Waiver, checks, raw,
 };
 use crate::size::Size;
 
@@ -38,8 +39,9 @@ impl Resolver<'_> {
         }
         if let Some(version) = version.as_ref().filter(|version| !name::image_version(version)) {
             let message = format!("`{}` cannot be an image's version", version.value);
-            let expected = "letters, digits, `.`, `-`, `~`, `^` and `+`, beginning with a letter or a digit";
-            self.wrong(version.place, message, expected);
+            let expected = "letters, digits, `.`, `-`, `~` and `^`, beginning with a letter or a digit";
+            let counter = "the boot manager takes what follows a `+` for a counter of tries".to_owned();
+            self.wrong_help(version.place, message, expected, version.contains('+').then_some(counter));
         }
         let (id, version) = (id?, version?);
         let label = format!("{}_{}", id.value, version.value);
@@ -220,7 +222,24 @@ impl Resolver<'_> {
         }
         let scripts = raw.script.map(|list| list.value).unwrap_or_default();
         let scripts = scripts.into_iter().filter_map(|script| self.acknowledgement(script)).collect();
-        Userland { packages, exclude: self.globs(raw.exclude, "/"), without, scripts }
+        let places: BTreeMap<String, String> = raw
+            .exclude
+            .iter()
+            .flat_map(|list| &list.value)
+            .map(|glob| {
+                let file = self.files.get(glob.place.file).map_or("", |file| &file.name);
+                (glob.value.clone(), format!("{file}:{}", self.files.position(glob.place).0))
+            })
+            .collect();
+        let exclude = self
+            .globs(raw.exclude, "/")
+            .into_iter()
+            .map(|glob| {
+                let origin = places.get(&glob).cloned().unwrap_or_default();
+                Glob::new(glob, origin)
+            })
+            .collect();
+        Userland { packages, exclude, without, scripts }
     }
 
     fn acknowledgement(&mut self, raw: At<raw::Acknowledgement>) -> Option<Acknowledgement> {
@@ -334,7 +353,15 @@ impl Resolver<'_> {
     pub(super) fn waivers(&mut self, raw: raw::Map<String, raw::Waiver>) -> BTreeMap<String, Waiver> {
         let mut waivers = BTreeMap::new();
         for (id, waiver) in raw.map(|map| map.value).unwrap_or_default() {
-            self.key(&id, "check");
+            if !checks::all().any(|known| known == id.value) {
+                let help = similar(&id, checks::all()).map(|name| format!("did you mean `{name}`?"));
+                self.wrong_help(
+                    id.place,
+                    format!("there is no check `{}`", id.value),
+                    "the id that a build tells",
+                    help,
+                );
+            }
             let reason = self.text(waiver.value.reason, waiver.place, &format!("waive.{}.reason", id.value));
             if let Some(until) = waiver.value.until.as_ref().filter(|until| !name::date(until)) {
                 self.wrong(until.place, format!("`{}` is not a day", until.value), "`YYYY-MM-DD`");

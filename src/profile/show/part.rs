@@ -127,7 +127,7 @@ impl Shower {
         table([
             ("from", self.from.as_ref().and_then(text)),
             ("packages", self.packages(&userland.packages)),
-            ("exclude", texts(&userland.exclude)),
+            ("exclude", Some(userland.exclude.iter().map(|glob| glob.to_string()).collect::<Vec<_>>().into())),
             ("without", Some(Value::Table(without))),
             (
                 "script",

@@ -20,10 +20,9 @@ use super::Inputs;
 use super::scripts::Account;
 use crate::error::{Context, Error, Kind, Result};
 use crate::path::RootPath;
+use crate::profile::checks::LIBRARIES;
 use crate::tree::{Content, Kind as Leaf, NodeRef, Tree};
 
-/// The waiver that turns missing libraries into warnings.
-const WAIVER: &str = "missing-libraries";
 /// Threads that read.
 const THREADS: usize = 8;
 
@@ -59,7 +58,7 @@ pub fn closure(tree: &mut Tree, inputs: &Inputs<'_>, _: &Account) -> Result<()> 
     for text in recommended {
         inputs.report.warn(format!("{text}, which is not in the image: it does without"));
     }
-    if let Some(waiver) = inputs.profile.waivers.get(WAIVER) {
+    if let Some(waiver) = inputs.profile.waivers.get(LIBRARIES) {
         missing.iter().for_each(|text| inputs.report.warn(format!("{text}, waived: {}", waiver.reason)));
         return Ok(());
     }
@@ -126,7 +125,7 @@ mod tests {
         assert!(error.message().contains("`/usr/bin/x` needs `libc.so.6`"), "{error}");
         assert!(error.message().contains("needs its interpreter"), "{error}");
         let waiver = crate::profile::Waiver { reason: "a test".into(), until: None };
-        fixture.profile.waivers.insert(WAIVER.into(), waiver);
+        fixture.profile.waivers.insert(LIBRARIES.into(), waiver);
         fixture.with(|inputs| closure(&mut tree, inputs, &Account::default())).unwrap();
         assert!(!fixture.report.warnings().is_empty());
     }

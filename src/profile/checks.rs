@@ -1,0 +1,50 @@
+//! The ids of all checks that a profile may give up.
+
+/// Checks of the node (`crate::node::checks`), sorted.
+pub const NODE: [&str; 27] = [
+    "cgroup-driver",
+    "cni-paths",
+    "containerd-config",
+    "graceful-shutdown",
+    "kernel-modules",
+    "kernel-settings",
+    "kubelet-anonymous",
+    "kubelet-authorization",
+    "kubelet-ciphers",
+    "kubelet-client-ca",
+    "kubelet-event-rate",
+    "kubelet-hostname-override",
+    "kubelet-iptables",
+    "kubelet-pid-limit",
+    "kubelet-read-only-port",
+    "kubelet-rotate-certificates",
+    "kubelet-rotate-server-certificates",
+    "kubelet-seccomp",
+    "kubelet-streaming-timeout",
+    "kubelet-supported",
+    "node-tools",
+    "pod-images",
+    "resolv-conf",
+    "runtime-socket",
+    "sandbox-image",
+    "sealed-configuration",
+    "version-skew",
+];
+
+/// The check that every library that a program needs is in the tree.
+pub const LIBRARIES: &str = "missing-libraries";
+
+/// Every id.
+pub fn all() -> impl Iterator<Item = &'static str> + Clone {
+    NODE.into_iter().chain([LIBRARIES])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_sorted() {
+        assert!(NODE.is_sorted());
+    }
+}
