@@ -402,6 +402,37 @@ fn what_breaks_off_goes_on_from_there() {
 }
 
 #[test]
+fn what_broke_off_goes_on_in_the_next_run() {
+    let (_folder, server, bytes) = served();
+    let run = Run::new();
+    let again = || one(&hasty(), &run.context(false).store, &|_| {}, &job(&server, &bytes));
+    let partial = run.folder.path().join(format!("tmp/{}.part", Digest::of(&bytes)));
+    // The first run has 100,000 bytes, then the server is gone for good.
+    server.faults("*", [Fault::Cut(100_000), Fault::Status(403), Fault::Status(403)]);
+    again().expect_err("a server that is gone");
+    assert_eq!(std::fs::metadata(&partial).unwrap().len(), 100_000);
+    // The second goes on, the third finds it whole.
+    let blob = again().unwrap_or_else(|lost| panic!("{}", lost.error));
+    assert_eq!(std::fs::read(blob.path()).unwrap(), bytes);
+    assert_eq!(server.log(), ["/file 0", "/file 100000", "/file 100000", "/file 100000"]);
+    assert!(!partial.exists());
+    again().unwrap_or_else(|lost| panic!("{}", lost.error));
+    assert_eq!(server.log().len(), 4, "what is there is not asked for");
+
+    // A damaged beginning is found by the digest, dropped, and all is had anew; so is one that is too long.
+    for damaged in
+        [vec![7; 1000], bytes[..299_999].iter().map(|byte| byte ^ 1).collect(), vec![7; 400_000], vec![7; 300_000]]
+    {
+        std::fs::remove_file(blob.path()).unwrap();
+        std::fs::write(&partial, &damaged).unwrap();
+        let blob = again().unwrap_or_else(|lost| panic!("{} bytes: {}", damaged.len(), lost.error));
+        assert_eq!(std::fs::read(blob.path()).unwrap(), bytes);
+        assert!(!partial.exists());
+    }
+    assert!(server.log().ends_with(&["/file 0".to_owned()]));
+}
+
+#[test]
 fn patience_ends_and_nothing_is_kept() {
     let forever = |fault: Fault| std::iter::repeat_n(fault, 100);
     let bad = [

@@ -87,7 +87,7 @@ pub fn one(client: &Client, store: &Store, progress: &dyn Fn(u64), job: &Job) ->
                     break;
                 }
                 // A wrong or too large answer: begun anew.
-                Err(Failure::Again(message)) => {
+                Err(Failure::Again(message) | Failure::Beyond(message)) => {
                     (gone, last) = (false, Error::source(message).context(format!("fetching `{url}`")));
                 }
             }
@@ -106,13 +106,33 @@ fn attempt(
     url: &str,
 ) -> Result<Blob, Failure> {
     let limit = job.size.unwrap_or(MAX_UNKNOWN);
-    let body = client.open(url, job.size, limit)?;
-    let counted = Counted { inner: body, position: 0, seen, progress };
-    store.insert(&job.sha256, limit, counted).map_err(|error| match is_source(&error) {
+    let fault = |error: Error| match is_source(&error) {
         true => Failure::Again(error.to_string()),
         // The disk's fault is nothing that a server could mend.
         false => Failure::Refused(error),
-    })
+    };
+    if let Some(blob) = store.blob(&job.sha256) {
+        return Ok(blob);
+    }
+    let Some(mut partial) = store.partial(&job.sha256, limit).map_err(fault)? else {
+        // Another run has the same file on its way; it is not waited for.
+        let body = client.open(url, job.size, limit)?;
+        return store.insert(&job.sha256, limit, Counted { inner: body, position: 0, seen, progress }).map_err(fault);
+    };
+    let from = partial.length();
+    if job.size != Some(from) {
+        let body = match client.open_from(url, from, job.size, limit) {
+            Err(Failure::Beyond(message)) => {
+                partial.clear().map_err(fault)?;
+                return Err(Failure::Again(message));
+            }
+            body => body?,
+        };
+        let mut counted = Counted { inner: body, position: from, seen, progress };
+        counted.tell();
+        io::copy(&mut counted, &mut partial).map_err(|error| fault(error.into()))?;
+    }
+    store.keep_partial(partial, &job.sha256).map_err(fault)
 }
 
 /// Tells of bytes beyond those that were seen before.
@@ -123,14 +143,20 @@ struct Counted<'a, R> {
     progress: &'a dyn Fn(u64),
 }
 
-impl<R: Read> Read for Counted<'_, R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.inner.read(buffer)?;
-        self.position += count as u64;
+impl<R> Counted<'_, R> {
+    fn tell(&mut self) {
         if self.position > *self.seen {
             (self.progress)(self.position - *self.seen);
             *self.seen = self.position;
         }
+    }
+}
+
+impl<R: Read> Read for Counted<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        self.position += count as u64;
+        self.tell();
         Ok(count)
     }
 }

@@ -57,6 +57,8 @@ pub enum Failure {
     Gone(String),
     /// Anything that another try will not mend.
     Refused(Error),
+    /// The server has no bytes where the answer was to go on (416): what is here is not its file.
+    Beyond(String),
     /// The network's or the server's fault.
     Again(String),
 }
@@ -65,7 +67,7 @@ impl From<Failure> for Error {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::Refused(error) => error,
-            Failure::Gone(message) => Error::source(message),
+            Failure::Gone(message) | Failure::Beyond(message) => Error::source(message),
             Failure::Again(message) => Error::source(message).hint("check the network, or name another mirror"),
         }
     }
@@ -166,13 +168,18 @@ impl Client {
     ///
     /// `size` where it is known: less is then an answer that was cut.
     pub fn open(&self, url: &str, size: Option<u64>, limit: u64) -> Result<Body<'_>, Failure> {
+        self.open_from(url, 0, size, limit)
+    }
+
+    /// The same from the byte `from` on; `size` and `limit` are of the whole file.
+    pub fn open_from(&self, url: &str, from: u64, size: Option<u64>, limit: u64) -> Result<Body<'_>, Failure> {
         let mut body = Body {
             client: self,
             url: url.to_owned(),
             size,
             limit,
-            position: 0,
-            reached: 0,
+            position: from,
+            reached: from,
             tries: 0,
             breaks: 0,
             answer: None,
@@ -268,6 +275,9 @@ fn check(response: http::Response, from: u64, limit: u64) -> Result<Answer, Fail
         },
         StatusCode::NOT_FOUND | StatusCode::GONE => {
             return Err(Failure::Gone(format!("`{url}` is not there ({status})")));
+        }
+        StatusCode::RANGE_NOT_SATISFIABLE if from > 0 => {
+            return Err(Failure::Beyond(format!("`{url}` ends before byte {from}")));
         }
         StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS | StatusCode::RANGE_NOT_SATISFIABLE => {
             return Err(Failure::Again(format!("`{url}` answers {status}")));

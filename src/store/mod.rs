@@ -5,7 +5,7 @@
 //!   blobs/ab/ab12…      inputs, named by their sha256; verified on the way in
 //!   derived/cd/cd34…    what was made of inputs, named by the digest of all that it depends on
 //!   packs/              small derived values, many in a file; see [`Packs`]
-//!   tmp/                files that are not whole yet; a name here means nothing
+//!   tmp/                files that are not whole yet; DIGEST.part is the beginning of an input, other names mean nothing
 //!   roots/ locks/       locks in use: what they name is kept by `gc`
 //!   seen/               dates of release files: an older one is refused
 //! ```
@@ -17,10 +17,12 @@ mod blob;
 mod gc;
 mod roots;
 mod pack;
+mod partial;
 
 pub use blob::{Blob, Pending};
 pub use gc::{Collected, Hold};
 pub use pack::Packs;
+pub use partial::Partial;
 
 use std::fs;
 use std::io::{self, Read, Write};
@@ -122,6 +124,16 @@ impl Store {
             return Err(Error::source(format!("the source sends more than the {limit} bytes that were promised")));
         }
         pending.keep_as(&self.blob_path(expected), Some(expected))
+    }
+
+    /// What an earlier run had of the input `digest`, to be gone on with; none while another run does so.
+    pub fn partial(&self, digest: &Digest, limit: u64) -> Result<Option<Partial>> {
+        Partial::open(&self.root.join("tmp"), digest, limit)
+    }
+
+    /// Takes a partial input in, which is whole now; one that is not what it should be is forgotten.
+    pub fn keep_partial(&self, partial: Partial, digest: &Digest) -> Result<Blob> {
+        partial.keep(&self.blob_path(digest), digest)
     }
 
     /// Takes bytes in whose digest is not known before (a file of the profile).
