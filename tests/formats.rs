@@ -19,6 +19,24 @@ const ROWS: &[(&str, &[&str], &str, &str)] = &[
     ("qcow2", &["codec=deflate", "version=2", "cluster=4K"], "qcow2", "qcow2"),
     ("qcow2", &["cluster=\"512\"", "version=2"], "qcow2", "qcow2"),
     ("qcow2", &["cluster=2M", "codec=zstd"], "qcow2", "qcow2"),
+    ("vhd", &[], "vhd", "vpc"),
+    ("vhd", &["kind=dynamic", "align=\"512\""], "vhd", "vpc"),
+    ("vhdx", &[], "vhdx", "vhdx"),
+    ("vhdx", &["block=32M"], "vhdx", "vhdx"),
+    ("vmdk", &[], "vmdk", "vmdk"),
+    ("vmdk", &["kind=sparse", "adapter=ide"], "vmdk", "vmdk"),
+];
+
+/// Format, options, what 7-Zip calls it.
+const OTHERS: &[(&str, &[&str], &str)] = &[
+    ("qcow2", &[], "qcow"),
+    ("qcow2", &["codec=deflate"], "qcow"),
+    ("vhd", &[], "vhd"),
+    ("vhd", &["kind=dynamic"], "vhd"),
+    ("vmdk", &["adapter=pvscsi"], "vmdk"),
+    ("vmdk", &["kind=sparse"], "vmdk"),
+    ("vhdx", &[], "vhdx"),
+    ("vhdx", &["block=256M"], "vhdx"),
 ];
 
 /// A disk of 96 MiB: text, noise, zeros that are written, holes, bytes at both ends.
@@ -68,6 +86,7 @@ fn qemu_finds_every_format_sound_and_the_disk_the_same() {
     let folder = tempfile::tempdir().unwrap();
     let raw = disk(folder.path());
     let expected = Digest::of(&fs::read(&raw).unwrap());
+    fs::create_dir(folder.path().join("again")).unwrap();
     for (number, (format, options, extension, theirs)) in ROWS.iter().enumerate() {
         let row = format!("{format} {options:?}");
         let file = folder.path().join(format!("{number}.{extension}"));
@@ -79,7 +98,7 @@ fn qemu_finds_every_format_sound_and_the_disk_the_same() {
             assert!(told.contains("No errors were found"), "{row}: {told}");
         }
         // Threads and holes of the source do not show.
-        let again = folder.path().join("again");
+        let again = folder.path().join("again").join(file.file_name().unwrap());
         let full = folder.path().join("full.raw");
         fs::write(&full, fs::read(&raw).unwrap()).unwrap();
         convert(&full, &again, format, options, &["--jobs", "1"]);
@@ -101,6 +120,15 @@ fn what_qemu_writes_is_read() {
         ("qcow2", &["-c", "-o", "compression_type=zstd"]),
         ("qcow2", &["-c", "-o", "cluster_size=128k"]),
         ("qcow2", &["-o", "preallocation=metadata"]),
+        ("vhdx", &[]),
+        ("vhdx", &["-o", "subformat=fixed,block_size=1M"]),
+        ("vmdk", &[]),
+        ("vmdk", &["-o", "subformat=streamOptimized"]),
+        ("vpc", &["-o", "force_size=on"]),
+        ("vpc", &["-o", "subformat=fixed,force_size=on"]),
+        // Sizes that the geometry tells, so the disk has some zeros more.
+        ("vpc", &[]),
+        ("vpc", &["-o", "subformat=fixed"]),
     ]
     .into_iter()
     .enumerate()
@@ -110,10 +138,54 @@ fn what_qemu_writes_is_read() {
         let words = [&["convert", "-f", "raw", "-O", theirs][..], options, &[source, name]].concat();
         judge("qemu-img", &words);
         let opened = imagebuild::output::open(&file).unwrap();
-        assert_eq!(opened.kind.name(), theirs);
+        assert_eq!(opened.kind.name(), if theirs == "vpc" { "vhd" } else { theirs });
         let mut out = Vec::new();
         Disk::of(opened.disk).unwrap().emit(2, &mut out).unwrap();
+        let rest = out.split_off(expected.len());
         assert!(out == expected, "{theirs} {options:?}");
+        assert!(rest.len() < 1 << 20 && rest.iter().all(|byte| *byte == 0), "{theirs} {options:?}");
+        assert_eq!(rest.is_empty(), theirs != "vpc" || options.iter().any(|option| option.contains("force_size")));
+    }
+}
+
+#[test]
+fn other_readers_find_the_same_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let raw = disk(folder.path());
+    let expected = fs::read(&raw).unwrap();
+    for (number, (format, options, kind)) in OTHERS.iter().enumerate() {
+        let file = folder.path().join(format!("{number}.{format}"));
+        convert(&raw, &file, format, options, &[]);
+        let name = file.to_str().unwrap();
+        let output = Command::new("7zz").args(["e", "-so", &format!("-t{kind}"), name]).output().unwrap();
+        assert!(output.status.success(), "{format} {options:?}: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(output.stdout == expected, "{format} {options:?}: {} bytes", output.stdout.len());
+        let (program, told) = match *format {
+            "vhd" | "vhdx" => ("vhdiinfo", "100663296 bytes"),
+            "qcow2" => ("qcowinfo", "100663296 bytes"),
+            "vmdk" => ("vmdkinfo", "100663296 bytes"),
+            _ => continue,
+        };
+        let text = judge(program, &[name]);
+        assert!(text.contains(told), "{format} {options:?}: {text}");
+    }
+}
+
+#[test]
+fn a_disk_that_is_no_whole_mib_grows_as_asked_and_the_geometry_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    for sectors in [3, 2048 * 3 + 1, 2048 * 1500 + 5] {
+        let raw = folder.path().join("odd.raw");
+        File::create(&raw).unwrap().set_len(sectors * 512).unwrap();
+        for kind in ["fixed", "dynamic"] {
+            for (align, size) in [("\"512\"", sectors * 512), ("1M", (sectors * 512).next_multiple_of(1 << 20))] {
+                let file = folder.path().join("odd.vhd");
+                let options = [&format!("kind={kind}")[..], &format!("align={align}")];
+                convert(&raw, &file, "vhd", &options, &[]);
+                let told = judge("qemu-img", &["info", "-f", "vpc", "--output=json", file.to_str().unwrap()]);
+                assert!(told.contains(&format!("\"virtual-size\": {size},")), "{sectors} {options:?}: {told}");
+            }
+        }
     }
 }
 

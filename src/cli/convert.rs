@@ -58,7 +58,7 @@ pub fn run(args: &Args, jobs: usize, report: &Report) -> Result<()> {
         None => gpt::read(&*opened.disk).map_or(Guid::seed(""), |found| found.table.id),
     };
     let disk = Disk::of(opened.disk).context(doing)?;
-    let stem = args.image.file_stem().unwrap_or_default().to_string_lossy();
+    let stem = args.image.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let path = match &args.output {
         Some(path) => path.clone(),
         None => args.image.with_file_name(format!("{stem}{}", output::suffix(&output, &maker))),
@@ -68,7 +68,10 @@ pub fn run(args: &Args, jobs: usize, report: &Report) -> Result<()> {
             .hint("expected another file: -o FILE"));
     }
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let how = Emit { jobs, seed, epoch: Epoch(args.epoch), name: &stem, spool: folder };
+    // What a build calls the image: the file's name without what the format puts behind it.
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let name = name.strip_suffix(&output::suffix(&output, &maker)).unwrap_or(&stem);
+    let how = Emit { jobs, seed, epoch: Epoch(args.epoch), name, spool: folder };
     let writing = Writing { format: &**format, compress: output.compress, how };
     let stage = report.stage("convert", Some(disk.len()));
     let size = artifact::convert(&writing, &disk, &path, Some(&stage)).context(doing)?;

@@ -77,6 +77,23 @@ impl Disk {
         self.extents.iter().map(|extent| extent.content.len()).sum()
     }
 
+    /// The same disk, with zeros up to a multiple of `unit` bytes.
+    #[must_use]
+    pub fn rounded(&self, unit: u64) -> Self {
+        Disk { length: self.length.next_multiple_of(unit), extents: self.extents.clone() }
+    }
+
+    /// The extents of the `length` bytes from `at` on, which may reach behind the end, as they lie from `to` on.
+    pub fn slice(&self, at: u64, length: u64, to: u64) -> impl Iterator<Item = Extent> {
+        let end = at + length;
+        let first = self.extents.partition_point(|extent| extent.at + extent.content.len() <= at);
+        self.extents[first..].iter().take_while(move |extent| extent.at < end).map(move |extent| {
+            let from = extent.at.max(at);
+            let upto = (extent.at + extent.content.len()).min(end);
+            Extent { at: to + (from - at), content: extent.content.slice(from - extent.at, upto - from) }
+        })
+    }
+
     /// Fills `buffer` with the bytes from `at` on; zeros behind the end.
     pub fn read_at(&self, opened: &mut Opened, at: u64, buffer: &mut [u8]) -> Result<()> {
         let end = at.saturating_add(buffer.len() as u64);
@@ -112,23 +129,34 @@ impl Disk {
             }
             Ok::<_, Error>(full)
         });
-        let step = (COPY as u64 * 16).div_ceil(size);
-        let mut next = 0;
-        for extent in &self.extents {
-            let end = (extent.at + extent.content.len()).div_ceil(size);
-            next = next.max(extent.at / size);
-            while next < end {
-                let upto = end.min(next + step);
-                if let Some(full) = queue.push((next, upto))? {
-                    found.extend(full?);
-                }
-                next = upto;
+        for range in self.touched(size, (COPY as u64 * 16).div_ceil(size)) {
+            if let Some(full) = queue.push(range)? {
+                found.extend(full?);
             }
         }
         while let Some(full) = queue.pop()? {
             found.extend(full?);
         }
         Ok(found)
+    }
+
+    /// The numbers of the chunks of `size` bytes that are not wholly in gaps: sorted ranges of at most `most`,
+    /// each a first one and the one behind the last.
+    pub fn touched(&self, size: u64, most: u64) -> impl Iterator<Item = (u64, u64)> {
+        let mut next = 0;
+        let mut extents = self.extents.iter().peekable();
+        std::iter::from_fn(move || {
+            loop {
+                let extent = extents.peek()?;
+                let end = (extent.at + extent.content.len()).div_ceil(size);
+                let first = next.max(extent.at / size);
+                if first < end {
+                    next = end.min(first + most);
+                    return Some((first, next));
+                }
+                extents.next();
+            }
+        })
     }
 
     /// Emits the disk front to back, read by `jobs` threads; gaps go through [`Sink::skip`].
@@ -208,6 +236,10 @@ mod tests {
         let mut part = [9; 8];
         disk.read_at(&mut Opened::default(), 2, &mut part).unwrap();
         assert_eq!(&part, b"b\0\0cd\0\0\0");
+        let moved = Disk::new(9, disk.slice(2, 5, 3).collect()).unwrap().rounded(4);
+        let mut out = Vec::new();
+        moved.emit(1, &mut out).unwrap();
+        assert_eq!(out, b"\0\0\0b\0\0cd\0\0\0\0"[..12]);
         assert!(Disk::new(8, vec![piece(0, b"ab"), piece(1, b"c")]).is_err());
         assert!(Disk::new(2, vec![piece(1, b"ab")]).is_err());
     }

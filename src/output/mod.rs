@@ -8,10 +8,16 @@
 
 mod compress;
 mod bundle;
+mod mapped;
 pub(crate) mod open;
 mod qcow2;
 mod raw;
 mod spool;
+#[cfg(test)]
+mod tests;
+mod vhd;
+mod vhdx;
+mod vmdk;
 
 pub use compress::Compressed;
 pub use open::{Kind, Opened, open};
@@ -126,6 +132,9 @@ pub fn of(format: &profile::Format) -> Maker {
     match format {
         profile::Format::Raw(options) => Maker::File(Box::new(*options)),
         profile::Format::Qcow2(options) => Maker::File(Box::new(*options)),
+        profile::Format::Vhd(options) => Maker::File(Box::new(*options)),
+        profile::Format::Vmdk(options) => Maker::File(Box::new(*options)),
+        profile::Format::Vhdx(options) => Maker::File(Box::new(*options)),
         profile::Format::Split(options) => Maker::Folder(Box::new(*options)),
         profile::Format::Update(options) => Maker::Folder(Box::new(options.clone())),
         profile::Format::Netboot(options) => Maker::Folder(Box::new(*options)),

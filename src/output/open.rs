@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::qcow2;
+use super::{qcow2, vhd, vhdx, vmdk};
 use crate::bytes::{Bytes, Whole};
 use crate::error::{Context, Result};
 
@@ -14,14 +14,23 @@ pub enum Kind {
     Raw,
     /// QEMU's.
     Qcow2,
+    /// Virtual PC's and Azure's.
+    Vhd,
+    /// Hyper-V's.
+    Vhdx,
+    /// VMware's.
+    Vmdk,
 }
 
 impl Kind {
-    /// Its name, as profiles and QEMU's options (but for VHD) have it.
+    /// Its name, as profiles have it.
     pub fn name(self) -> &'static str {
         match self {
             Kind::Raw => "raw",
             Kind::Qcow2 => "qcow2",
+            Kind::Vhd => "vhd",
+            Kind::Vhdx => "vhdx",
+            Kind::Vmdk => "vmdk",
         }
     }
 }
@@ -43,11 +52,24 @@ pub fn open(path: &Path) -> Result<Opened> {
 
 /// The disk in the bytes of a file.
 pub fn of(file: Arc<dyn Bytes>) -> Result<Opened> {
-    let mut head = [0; 8];
+    let mut head = [0; 512];
     let length = file.length().min(head.len() as u64) as usize;
     file.read_at(&mut head[..length], 0)?;
     if head.starts_with(&qcow2::MAGIC) {
         return Ok(Opened { kind: Kind::Qcow2, disk: Arc::new(qcow2::Qcow2Disk::new(file)?) });
+    }
+    if head.starts_with(&vmdk::MAGIC) || head.starts_with(vmdk::DESCRIPTOR) {
+        return Ok(Opened { kind: Kind::Vmdk, disk: vmdk::open(file)? });
+    }
+    if head.starts_with(&vhdx::MAGIC) {
+        return Ok(Opened { kind: Kind::Vhdx, disk: vhdx::open(file)? });
+    }
+    // A fixed one shows at its end alone.
+    let mut tail = [0; 512];
+    let end = file.length().checked_sub(tail.len() as u64);
+    end.map_or(Ok(()), |end| file.read_at(&mut tail, end))?;
+    if vhd::is_footer(&head) || vhd::is_footer(&tail) {
+        return Ok(Opened { kind: Kind::Vhd, disk: vhd::open(file)? });
     }
     Ok(Opened { kind: Kind::Raw, disk: file })
 }

@@ -30,7 +30,10 @@ pub use glob::Glob;
 pub use load::{LoadOptions, load, load_output, load_text};
 pub use mistake::Mistake;
 pub use origins::Origins;
-pub use output::{ClusterCodec, Compression, Format, Netboot, Oci, OciKind, Output, Qcow2, Raw, Split, Update};
+pub use output::{
+    ClusterCodec, Compression, DiskAdapter, Format, Netboot, Oci, OciKind, Output, Qcow2, Raw, Split, Update, Vhd,
+    VhdKind, Vhdx, Vmdk, VmdkKind,
+};
 pub use program::{Component, Go, Origin, Program, Url};
 pub use show::show;
 

@@ -26,6 +26,12 @@ pub enum Format {
     Raw(Raw),
     /// QEMU's disk.
     Qcow2(Qcow2),
+    /// Virtual PC's and Azure's.
+    Vhd(Vhd),
+    /// Hyper-V's.
+    Vhdx(Vhdx),
+    /// VMware's.
+    Vmdk(Vmdk),
     /// Each partition and boot file by itself.
     Split(Split),
     /// What systemd-sysupdate fetches.
@@ -94,6 +100,77 @@ impl Default for Qcow2 {
     }
 }
 
+/// `format.vhd = {}`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Vhd {
+    /// Whether blocks of zeros are left out.
+    pub kind: VhdKind,
+    /// The disk becomes a multiple of this, a power of two from 512 bytes on.
+    pub align: Size,
+}
+
+impl Default for Vhd {
+    fn default() -> Self {
+        Vhd { kind: VhdKind::Fixed, align: Size(Size::MIB) }
+    }
+}
+
+/// How a VHD holds its disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum VhdKind {
+    /// As a raw disk with a footer: what Azure takes.
+    Fixed,
+    /// In blocks; those of zeros are left out.
+    Dynamic,
+}
+
+/// `format.vhdx = {}`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Vhdx {
+    /// Bytes of a block: a power of two, 1 MiB to 256 MiB.
+    pub block: Size,
+}
+
+impl Default for Vhdx {
+    fn default() -> Self {
+        Vhdx { block: Size(Size::MIB) }
+    }
+}
+
+/// `format.vmdk = {}`
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Vmdk {
+    /// Packed for transport, or to be run from.
+    pub kind: VmdkKind,
+    /// The controller that the descriptor names.
+    pub adapter: DiskAdapter,
+}
+
+/// How a VMDK holds its disk.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum VmdkKind {
+    /// streamOptimized: packed, what is imported.
+    #[default]
+    Stream,
+    /// monolithicSparse: what machines run from.
+    Sparse,
+}
+
+/// What a VMDK says that the disk is plugged into.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum DiskAdapter {
+    /// SCSI.
+    #[default]
+    Lsilogic,
+    /// Paravirtual SCSI, which a descriptor calls lsilogic.
+    Pvscsi,
+    /// IDE.
+    Ide,
+}
+
 /// How clusters of a disk are compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
@@ -124,6 +201,9 @@ impl Format {
         match self {
             Format::Raw(_) => "raw",
             Format::Qcow2(_) => "qcow2",
+            Format::Vhd(_) => "vhd",
+            Format::Vhdx(_) => "vhdx",
+            Format::Vmdk(_) => "vmdk",
             Format::Split(_) => "split",
             Format::Update(_) => "update",
             Format::Oci(_) => "oci",

@@ -80,6 +80,33 @@ impl Content {
         Content { length, digest: None, extents: Extents::Part(whole, offset) }
     }
 
+    /// The `length` bytes from `offset` on, which must lie within it; nothing is read.
+    pub fn slice(&self, offset: u64, length: u64) -> Self {
+        if offset == 0 && length == self.length {
+            return self.clone();
+        }
+        let end = offset + length;
+        let extents = match &self.extents {
+            Extents::Bytes(bytes) => Extents::Bytes(bytes[offset as usize..end as usize].into()),
+            Extents::Part(whole, start) => Extents::Part(whole.clone(), start.saturating_add(offset)),
+            Extents::Range(path, start) => Extents::Range(path.clone(), start + offset),
+            Extents::Whole(folder, name) => Extents::Range(folder.join(&**name).into(), offset),
+            Extents::Sparse(sparse) => {
+                let first = sparse.extents.partition_point(|extent| extent.at + extent.length <= offset);
+                let inside = sparse.extents[first..].iter().take_while(|extent| extent.at < end).map(|extent| {
+                    let at = extent.at.max(offset);
+                    Extent {
+                        at: at - offset,
+                        offset: extent.offset + (at - extent.at),
+                        length: (extent.at + extent.length).min(end) - at,
+                    }
+                });
+                Extents::Sparse(Box::new(Sparse { path: sparse.path.clone(), extents: inside.collect() }))
+            }
+        };
+        Content { length, digest: None, extents }
+    }
+
     /// Bytes.
     pub fn len(&self) -> u64 {
         self.length
@@ -298,6 +325,12 @@ mod tests {
         let extents = vec![Extent { at: 2, offset: 1, length: 2 }, Extent { at: 6, offset: 5, length: 1 }];
         let content = Content::sparse(path, 9, extents);
         assert_eq!(content.read(9).unwrap(), b"\0\0bc\0\0f\0\0");
+        for (offset, length) in [(0, 9), (0, 3), (3, 4), (3, 1), (4, 2), (7, 2), (6, 1)] {
+            let expected = &b"\0\0bc\0\0f\0\0"[offset..offset + length];
+            assert_eq!(content.slice(offset as u64, length as u64).read(9).unwrap(), expected);
+            let bytes = Content::bytes(&b"\0\0bc\0\0f\0\0"[..]);
+            assert_eq!(bytes.slice(offset as u64, length as u64).read(9).unwrap(), expected);
+        }
         assert!(content.read(8).is_err());
     }
 

@@ -13,7 +13,7 @@ mod value;
 
 pub use content::{Acknowledgement, Directory, File, Link, Mode, Pod, Unit, UnitState, User};
 pub use image::{Image, Kernel, Layout, Pack, Posture, Source, SourceApt, Userland, Waiver};
-pub use output::{Format, Oci, Output, Qcow2, Update};
+pub use output::{Format, Oci, Output, Qcow2, Update, Vhd, Vhdx, Vmdk};
 pub use program::{Archive, Component, Go, Preload, Program, Url};
 pub use system::{Cluster, Encryption, Journal, Network, Var, Writable};
 pub use value::{Free, FreeData, OneOrMany, PackageRef, Parsed, SysctlValue};

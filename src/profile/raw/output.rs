@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Opt, Parsed};
-use crate::profile::{ClusterCodec, Compression, OciKind};
+use crate::profile::{ClusterCodec, Compression, DiskAdapter, OciKind, VhdKind, VmdkKind};
 use crate::size::Size;
 
 /// A file that is written.
@@ -28,6 +28,12 @@ pub enum Format {
     Raw {},
     /// QEMU's disk: clusters of zeros are left out, others may be compressed.
     Qcow2(Qcow2),
+    /// The disk of Azure (fixed), Virtual PC and Xen.
+    Vhd(Vhd),
+    /// Hyper-V's disk, dynamic.
+    Vhdx(Vhdx),
+    /// VMware's disk.
+    Vmdk(Vmdk),
     /// A folder with each partition, the UKI, the kernel and the initrd as files of their own.
     Split {},
     /// A folder that systemd-sysupdate on running nodes fetches from.
@@ -75,4 +81,36 @@ pub struct Qcow2 {
     /// How clusters are compressed: `none` (the default), `deflate`, or `zstd` (version 3, QEMU 5.1
     /// and later).
     pub codec: Opt<ClusterCodec>,
+}
+
+/// The options of VHD.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Vhd {
+    /// `fixed` (the default): the raw disk and a footer, as Azure takes it. `dynamic`: blocks of zeros are left out.
+    pub kind: Opt<VhdKind>,
+    /// The disk grows by zeros to a multiple of this, a power of two from `"512"` to `"1G"`; `"1M"` by default, as
+    /// Azure asks for.
+    pub align: Opt<Parsed<Size>>,
+}
+
+/// The options of VMDK.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Vmdk {
+    /// `stream` (the default): streamOptimized, packed for transport; vSphere, AWS and VirtualBox import it. `sparse`:
+    /// monolithicSparse, which Workstation, Fusion and QEMU run from.
+    pub kind: Opt<VmdkKind>,
+    /// The controller that the descriptor names: `lsilogic` (the default), `pvscsi` (which a descriptor calls
+    /// lsilogic as well) or `ide`.
+    pub adapter: Opt<DiskAdapter>,
+}
+
+/// The options of VHDX.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Vhdx {
+    /// Bytes of a block, a power of two from `"1M"` to `"256M"`; those of zeros are left out. `"1M"` by default, as
+    /// Microsoft asks for with Linux guests.
+    pub block: Opt<Parsed<Size>>,
 }

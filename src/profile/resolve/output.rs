@@ -2,7 +2,9 @@
 
 use super::Resolver;
 use crate::profile::place::{At, Place};
-use crate::profile::{ClusterCodec, Format, Netboot, Oci, OciKind, Output, Qcow2, Raw, Split, Update, raw};
+use crate::profile::{
+    ClusterCodec, Format, Netboot, Oci, OciKind, Output, Qcow2, Raw, Split, Update, Vhd, Vhdx, Vmdk, raw,
+};
 use crate::size::Size;
 
 impl Resolver<'_> {
@@ -41,6 +43,12 @@ impl Resolver<'_> {
         let format = match format?.value {
             raw::Format::Raw {} => Format::Raw(Raw {}),
             raw::Format::Qcow2(raw) => Format::Qcow2(self.qcow2(raw)),
+            raw::Format::Vhd(options) => Format::Vhd(self.vhd(options)),
+            raw::Format::Vhdx(options) => Format::Vhdx(self.vhdx(options)),
+            raw::Format::Vmdk(options) => Format::Vmdk(Vmdk {
+                kind: options.kind.map_or_else(Default::default, |kind| kind.value),
+                adapter: options.adapter.map_or_else(Default::default, |adapter| adapter.value),
+            }),
             raw::Format::Split {} => Format::Split(Split {}),
             raw::Format::Netboot {} => Format::Netboot(Netboot {}),
             raw::Format::Oci(options) => Format::Oci(self.oci(options)),
@@ -70,11 +78,7 @@ impl Resolver<'_> {
             self.wrong(version.place, format!("qcow2 has no version `{}`", version.value), "`3` or `2`");
         }
         if let Some(cluster) = &raw.cluster {
-            let bytes = cluster.value.0.bytes();
-            if !bytes.is_power_of_two() || !(512..=2 * Size::MIB).contains(&bytes) {
-                let message = format!("a cluster of `{}` is not possible", cluster.value.0);
-                self.wrong(cluster.place, message, "a power of two from `512` to `2M`");
-            }
+            self.power_of_two(cluster, "a cluster", Size(512), Size(2 * Size::MIB));
         }
         let version = raw.version.map_or(default.version, |version| version.value);
         let codec = raw.codec.as_ref();
@@ -85,6 +89,34 @@ impl Resolver<'_> {
             version,
             cluster: raw.cluster.map_or(default.cluster, |cluster| cluster.value.0),
             codec: raw.codec.map_or(default.codec, |codec| codec.value),
+        }
+    }
+}
+
+impl Resolver<'_> {
+    fn vhd(&mut self, raw: raw::Vhd) -> Vhd {
+        let default = Vhd::default();
+        if let Some(align) = &raw.align {
+            self.power_of_two(align, "a multiple", Size(512), Size(Size::GIB));
+        }
+        Vhd {
+            kind: raw.kind.map_or(default.kind, |kind| kind.value),
+            align: raw.align.map_or(default.align, |align| align.value.0),
+        }
+    }
+
+    fn vhdx(&mut self, raw: raw::Vhdx) -> Vhdx {
+        if let Some(block) = &raw.block {
+            self.power_of_two(block, "a block", Size(Size::MIB), Size(256 * Size::MIB));
+        }
+        raw.block.map_or_else(Vhdx::default, |block| Vhdx { block: block.value.0 })
+    }
+
+    fn power_of_two(&mut self, size: &At<raw::Parsed<Size>>, what: &str, least: Size, most: Size) {
+        let value = size.value.0;
+        if !value.bytes().is_power_of_two() || !(least..=most).contains(&value) {
+            let message = format!("{what} of `{value}` is not possible");
+            self.wrong(size.place, message, format!("a power of two from `{least}` to `{most}`"));
         }
     }
 }

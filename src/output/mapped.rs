@@ -1,0 +1,166 @@
+//! A disk in blocks of one size, each of them somewhere in a file, or nowhere.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::io;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::bytes::Bytes;
+
+/// Unpacked blocks, and tables, that are kept.
+const KEPT: usize = 32;
+
+/// Where a block's bytes are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// It is zeros.
+    Nowhere,
+    /// As they are, from this byte of the file on.
+    Plain(u64),
+    /// Packed, from this byte of the file on.
+    Packed(u64),
+}
+
+/// The tables of a format.
+pub trait Map: fmt::Debug + Send + Sync {
+    /// Bytes of the disk.
+    fn size(&self) -> u64;
+
+    /// Bytes of a block, at least 512.
+    fn block(&self) -> u64;
+
+    /// The block's place in `file`; only for blocks that begin within the disk.
+    fn place(&self, file: &dyn Bytes, number: u64) -> io::Result<Place>;
+
+    /// A number above `number`, which is nowhere, before which all blocks are nowhere as well.
+    fn absent_up_to(&self, _file: &dyn Bytes, number: u64) -> io::Result<u64> {
+        Ok(number + 1)
+    }
+
+    /// The block that lies packed at `at`; `out` is as large as a block.
+    fn unpack(&self, _file: &dyn Bytes, _at: u64, _out: &mut [u8]) -> io::Result<()> {
+        Err(bad("no block of this format is packed"))
+    }
+}
+
+/// A file, read as the disk that its tables describe.
+#[derive(Debug)]
+pub struct Mapped<M> {
+    file: Arc<dyn Bytes>,
+    map: M,
+    unpacked: Kept<Vec<u8>>,
+}
+
+impl<M: Map> Mapped<M> {
+    /// The disk that `map` finds in `file`.
+    pub fn new(file: Arc<dyn Bytes>, map: M) -> Self {
+        Mapped { file, map, unpacked: Kept::default() }
+    }
+}
+
+impl<M: Map> Bytes for Mapped<M> {
+    fn length(&self) -> u64 {
+        self.map.size()
+    }
+
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        if offset.checked_add(buffer.len() as u64).is_none_or(|end| end > self.map.size()) {
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "reading past the end of the disk"));
+        }
+        let block = self.map.block();
+        let mut done = 0;
+        while done < buffer.len() {
+            let at = offset + done as u64;
+            let inside = at % block;
+            let count = (block - inside).min((buffer.len() - done) as u64) as usize;
+            let piece = &mut buffer[done..done + count];
+            match self.map.place(&*self.file, at / block)? {
+                Place::Nowhere => piece.fill(0),
+                Place::Plain(host) => {
+                    let host = host.checked_add(inside).ok_or_else(past_end)?;
+                    self.file.read_at(piece, host).map_err(|_| past_end())?;
+                }
+                Place::Packed(host) => {
+                    let bytes = self.unpacked.get(host, || {
+                        let mut out = vec![0; block as usize];
+                        self.map.unpack(&*self.file, host, &mut out)?;
+                        Ok(out)
+                    })?;
+                    piece.copy_from_slice(&bytes[inside as usize..inside as usize + count]);
+                }
+            }
+            done += count;
+        }
+        Ok(())
+    }
+
+    fn next_data(&self, offset: u64) -> io::Result<Option<Range<u64>>> {
+        let (size, block) = (self.map.size(), self.map.block());
+        let mut at = offset;
+        while at < size {
+            let number = at / block;
+            let end = (number + 1).saturating_mul(block).min(size);
+            match self.map.place(&*self.file, number)? {
+                Place::Nowhere => {
+                    let next = self.map.absent_up_to(&*self.file, number)?.max(number + 1);
+                    at = next.saturating_mul(block);
+                }
+                // Holes of the file are holes of the disk.
+                Place::Plain(host) => {
+                    let host = host.checked_add(at % block).ok_or_else(past_end)?;
+                    let found = self.file.next_data(host)?.filter(|data| data.start < host + (end - at));
+                    if let Some(data) = found {
+                        return Ok(Some(at + (data.start - host)..at + (data.end - host).min(end - at)));
+                    }
+                    // Where the file ends before, reading tells.
+                    if host + (end - at) > self.file.length() {
+                        return Ok(Some(at..end));
+                    }
+                    at = end;
+                }
+                Place::Packed(_) => return Ok(Some(at..end)),
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// Values by their place in a file: all are forgotten where there are too many, since reading goes front to back.
+#[derive(Debug)]
+pub struct Kept<T>(Mutex<HashMap<u64, Arc<T>>>);
+
+impl<T> Default for Kept<T> {
+    fn default() -> Self {
+        Kept(Mutex::default())
+    }
+}
+
+impl<T> Kept<T> {
+    /// The value at `at`, made where it is not kept.
+    pub fn get(&self, at: u64, make: impl FnOnce() -> io::Result<T>) -> io::Result<Arc<T>> {
+        if let Some(value) = self.lock().get(&at) {
+            return Ok(value.clone());
+        }
+        let value = Arc::new(make()?);
+        let mut kept = self.lock();
+        if kept.len() >= KEPT {
+            kept.clear();
+        }
+        kept.insert(at, value.clone());
+        Ok(value)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Arc<T>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// An image that contradicts its format.
+pub fn bad(why: impl Into<String>) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, why.into())
+}
+
+fn past_end() -> io::Error {
+    bad("a block lies past the end of the file")
+}

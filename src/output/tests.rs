@@ -1,0 +1,88 @@
+//! What tests of all formats share.
+
+use std::io;
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::open::{self, Opened};
+use super::{Emit, Format};
+use crate::bytes::Bytes;
+use crate::disk::Disk;
+use crate::epoch::Epoch;
+use crate::guid::Guid;
+
+/// The file that `format` makes of `disk`: the same by one thread and by three.
+pub fn emitted(format: &dyn Format, disk: &Disk) -> Vec<u8> {
+    let spool = tempfile::tempdir().unwrap();
+    let emit = |jobs| {
+        let how = Emit { jobs, seed: Guid::seed("x"), epoch: Epoch(1 << 30), name: "x_1", spool: spool.path() };
+        let mut out = Vec::new();
+        format.emit(disk, &how, &mut out).unwrap();
+        assert_eq!(format.measure(disk).unwrap_or(out.len() as u64), out.len() as u64);
+        out
+    };
+    let out = emit(3);
+    assert!(out == emit(1));
+    out
+}
+
+/// The disk in a file, which must be of the kind `kind`.
+pub fn read_back(file: Vec<u8>, kind: &str) -> Vec<u8> {
+    let Opened { kind: found, disk } = open::of(Arc::new(file)).unwrap();
+    assert_eq!(found.name(), kind);
+    let (mut out, length) = (Vec::new(), disk.length());
+    Disk::of(disk).unwrap().emit(2, &mut out).unwrap();
+    assert_eq!(out.len() as u64, length);
+    out
+}
+
+/// Noise, runs, a tail that is no whole cluster.
+pub fn sample() -> Vec<u8> {
+    let mut bytes = vec![0; (9 << 20) + 1536];
+    let mut state = 1u32;
+    for byte in &mut bytes[70_000..400_000] {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        *byte = (state >> 24) as u8;
+    }
+    bytes[1 << 20..3 << 20].fill(b'r');
+    let end = bytes.len();
+    bytes[end - 700..].fill(7);
+    bytes
+}
+
+/// A file with one byte replaced.
+#[derive(Debug)]
+struct Patched(Arc<Vec<u8>>, usize, u8);
+
+impl Bytes for Patched {
+    fn length(&self) -> u64 {
+        self.0.length()
+    }
+
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        self.0.read_at(buffer, offset)?;
+        let place = (self.1 as u64).checked_sub(offset).filter(|place| *place < buffer.len() as u64);
+        if let Some(place) = place {
+            buffer[place as usize] = self.2;
+        }
+        Ok(())
+    }
+}
+
+/// Opens and reads the file with each byte of `range` replaced: it may be refused, and no more.
+pub fn hostile(file: &[u8], range: Range<usize>) {
+    let file = Arc::new(file.to_vec());
+    for at in range {
+        for value in [0, 1, 0x7f, 0xff] {
+            let Ok(read) = open::of(Arc::new(Patched(file.clone(), at, value))) else { continue };
+            let (mut buffer, length) = ([0; 512], read.disk.length());
+            drop(read.disk.read_at(&mut buffer, 0));
+            drop(read.disk.read_at(&mut buffer, length.saturating_sub(512)));
+            let mut at = 0;
+            while let Ok(Some(data)) = read.disk.next_data(at) {
+                assert!(data.start >= at && data.end > data.start && data.end <= length);
+                at = data.end;
+            }
+        }
+    }
+}
