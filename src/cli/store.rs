@@ -21,9 +21,9 @@ pub struct Args {
 enum Verb {
     /// Print the store's folder.
     Path,
-    /// Read every input again; exit 5 if one is not what its name says.
+    /// Read every input and what is made of inputs again; exit 5 if one is not what it was.
     Verify {
-        /// Remove what is broken; a build fetches it again.
+        /// Remove what is broken; a build fetches or makes it again.
         #[arg(long)]
         remove: bool,
     },
@@ -62,13 +62,15 @@ fn verify(cx: &Context<'_>, remove: bool) -> Result<()> {
     let list: Vec<String> = broken.iter().map(|path| format!("`{}`", path.display())).collect();
     if remove {
         for path in &broken {
-            std::fs::remove_file(path)
-                .map_err(|error| Error::from(error).context(format!("removing {}", path.display())))?;
+            cx.store.remove(path)?;
         }
     }
-    let message = format!("{} inputs of the store are broken: {}", broken.len(), list.join(", "));
-    let hint =
-        if remove { "they were removed: a build fetches them again" } else { "remove them: store verify --remove" };
+    let message = format!("{} files of the store are broken: {}", broken.len(), list.join(", "));
+    let hint = if remove {
+        "they were removed: a build fetches or makes them again"
+    } else {
+        "remove them: store verify --remove"
+    };
     Err(Error::new(Kind::Found, message).hint(hint))
 }
 

@@ -5,8 +5,8 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::Store;
 use super::roots::listing;
+use super::{Store, record_of};
 use crate::digest::Digest;
 use crate::error::{Context, Error, Kind, Result};
 
@@ -76,7 +76,9 @@ impl Store {
                 continue;
             }
             if let Some(digest) = digest.filter(|_| !derived) {
-                collected.take(&self.derived_path(&forget(&digest)), really)?;
+                let derived = self.derived_path(&forget(&digest));
+                collected.take(&derived, really)?;
+                collected.take(&record_of(&derived), really)?;
             }
             collected.take(&path, really)?;
         }
@@ -93,9 +95,13 @@ impl Store {
         Ok(collected)
     }
 
-    /// Inputs whose bytes are not those of their name; `threads` read at once, `progress` is told of bytes.
+    /// Inputs whose bytes are not those of their name, and derived values whose bytes are not those that were noted;
+    /// `threads` read at once, `progress` is told of bytes.
+    ///
+    /// Values without a note are left out: packed roots, which their hash tree guards whenever they are used, and
+    /// what older versions made.
     pub fn verify(&self, threads: usize, progress: &(dyn Fn(u64) + Sync)) -> Result<Vec<PathBuf>> {
-        let files = self.files("blobs")?;
+        let files = self.known()?;
         let next = AtomicUsize::new(0);
         let work = || -> Result<Vec<PathBuf>> {
             let mut broken = Vec::new();
@@ -121,9 +127,27 @@ impl Store {
         Ok(broken)
     }
 
-    /// Bytes of all inputs.
+    /// Takes a file that [`Store::verify`] found away; a build makes or fetches it again.
+    pub fn remove(&self, path: &Path) -> Result<()> {
+        std::fs::remove_file(path).context(|| format!("removing `{}`", path.display()))?;
+        // An input has none.
+        drop(std::fs::remove_file(record_of(path)));
+        Ok(())
+    }
+
+    /// Inputs and derived values whose digest is known.
+    fn known(&self) -> Result<Vec<(PathBuf, Option<Digest>)>> {
+        let mut files = self.files("blobs")?;
+        for (path, _) in self.files("derived")?.into_iter().filter(|(path, _)| path.extension().is_none()) {
+            let noted = std::fs::read_to_string(record_of(&path)).ok().and_then(|text| text.parse().ok());
+            files.extend(noted.map(|digest: Digest| (path, Some(digest))));
+        }
+        Ok(files)
+    }
+
+    /// Bytes of all that [`Store::verify`] reads.
     pub fn size(&self) -> Result<u64> {
-        let files = self.files("blobs")?;
+        let files = self.known()?;
         Ok(files.iter().filter_map(|(path, _)| path.metadata().ok()).map(|meta| meta.len()).sum())
     }
 
@@ -158,11 +182,11 @@ mod tests {
         std::fs::write(folder.path().join("tmp/litter"), "x").unwrap();
         let keep = BTreeSet::from([digests[0]]);
         let collect = |derived, really| store.collect(&keep, |digest| key(digest).digest(), derived, really).unwrap();
-        assert_eq!(collect(false, false), Collected { files: 3, bytes: 4 + 8 + 1 });
+        assert_eq!(collect(false, false), Collected { files: 4, bytes: 4 + 8 + 64 + 1 });
         assert!(store.blob(&digests[1]).is_some());
-        assert_eq!(collect(false, true), Collected { files: 3, bytes: 13 });
+        assert_eq!(collect(false, true), Collected { files: 4, bytes: 77 });
         assert!(store.blob(&digests[0]).is_some() && store.blob(&digests[1]).is_none());
-        assert_eq!(collect(true, true), Collected { files: 1, bytes: 8 });
+        assert_eq!(collect(true, true), Collected { files: 2, bytes: 72 });
 
         let hold = store.share().unwrap();
         let error = store.collect(&keep, |digest| *digest, false, true).unwrap_err();
@@ -184,5 +208,18 @@ mod tests {
         std::fs::remove_file(blob.path()).unwrap();
         std::fs::write(blob.path(), "wrong").unwrap();
         assert_eq!(store.verify(1, &|_| {}).unwrap(), [blob.path()]);
+        store.remove(blob.path()).unwrap();
+
+        let make = || store.derived(Key::new("made", 1), |out| Ok(out.write_all(b"made")?)).unwrap();
+        let (derived, _) = make();
+        assert_eq!((store.verify(2, &|_| {}).unwrap(), store.size().unwrap()), (vec![], 9));
+        std::fs::remove_file(derived.path()).unwrap();
+        std::fs::write(derived.path(), "mode").unwrap();
+        assert_eq!(store.verify(2, &|_| {}).unwrap(), [derived.path()]);
+        store.remove(derived.path()).unwrap();
+        assert!(!make().1 && store.verify(2, &|_| {}).unwrap().is_empty(), "it is made anew");
+        // Without a note nothing can be said.
+        std::fs::write(record_of(derived.path()), "").unwrap();
+        assert_eq!(store.size().unwrap(), 5);
     }
 }

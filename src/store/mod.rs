@@ -3,7 +3,8 @@
 //! ```text
 //! STORE/
 //!   blobs/ab/ab12…      inputs, named by their sha256; verified on the way in
-//!   derived/cd/cd34…    what was made of inputs, named by the digest of all that it depends on
+//!   derived/cd/cd34…    what was made of inputs, named by the digest of all that it depends on;
+//!                       beside it, as cd34….sha256, its own digest, for `store verify`
 //!   packs/              small derived values, many in a file; see [`Packs`]
 //!   tmp/                files that are not whole yet; DIGEST.part is the beginning of an input, other names mean nothing
 //!   roots/ locks/       locks in use: what they name is kept by `gc`
@@ -158,7 +159,11 @@ impl Store {
         }
         let mut pending = self.pending()?;
         make(&mut pending)?;
-        Ok((pending.keep_derived(&path)?, false))
+        let blob = pending.keep_derived(&path)?;
+        // Not synced: a record that a power cut spoils is none, and the value is not checked.
+        let record = blob.digest().map(|digest| fs::write(record_of(&path), digest.to_string()));
+        record.transpose().context(|| format!("noting the digest of `{}`", path.display()))?;
+        Ok((blob, false))
     }
 
     /// The derived value of `key`, if it is here and may be used.
@@ -193,6 +198,11 @@ impl Store {
         let name = key.to_string();
         self.root.join("derived").join(&name[..2]).join(name)
     }
+}
+
+/// Where the digest of a derived value is noted.
+fn record_of(derived: &Path) -> PathBuf {
+    derived.with_extension("sha256")
 }
 
 #[cfg(test)]
