@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::arch::Arch;
-use crate::boot::Parts;
+use crate::boot::{Parts, grub};
 use crate::disk::{Sizes, repart_definitions};
 use crate::error::{Context as _, Error, Kind, Result};
 use crate::lock::{Input, Lock, Section};
@@ -63,13 +63,17 @@ pub fn assemble(profile: &Profile, lock: &Lock, fetched: &Fetched, walls: bool, 
     let parts = Parts::find(&tree, profile.image.arch, modules)?;
     // The kernel that runs is the UKI's; another copy in the root would only take room.
     tree.remove(&RootPath::new(format!("/boot/vmlinuz-{release}"))?);
+    if profile.boot.bios() {
+        tree.remove(&RootPath::new(grub::TREE)?);
+    }
     stage.done(tree.content_bytes(), false);
     Ok(Assembled { tree, tally, parts })
 }
 
 /// What systemd-repart makes at first boot.
 fn partitions(tree: &mut Tree, inputs: &Inputs<'_>) -> Result<()> {
-    let sizes = Sizes::new(&inputs.profile.layout, &inputs.profile.var)?;
+    let Profile { layout, var, boot, .. } = inputs.profile;
+    let sizes = Sizes::new(layout, var, boot.bios())?;
     let folder = RootPath::new("/usr/lib/repart.d")?;
     let meta = Meta::new(0o644, inputs.epoch.0).from(&"partitions".into());
     for (name, text) in repart_definitions(&sizes, inputs.profile.image.arch) {

@@ -84,7 +84,7 @@ pub fn build(request: &Request, cx: &Context) -> Result<Manifest> {
     let root = seal(&profile, &lock, &assembled, request.fast, cx)?;
     let boot = boot(&profile, &lock, &assembled, &root, cx)?;
     let pieces = disk::Pieces { esp: boot.esp.clone(), root: root.squashfs.content(), verity: root.verity.content() };
-    let (layout, disk) = place(&profile, &lock, &root, &pieces, cx)?;
+    let (layout, disk) = place(&profile, &lock, &root, &boot, &pieces, cx)?;
     let given = output::Made { image: &profile.image, boot: &boot, layout: &layout, pieces: &pieces, disk: &disk };
     let artifacts = write(&given, &profile.outputs, lock.epoch, &request.output, cx)?;
     let made = manifest::Made {
@@ -161,6 +161,7 @@ fn boot(
         words: &profile.kernel.cmdline,
         root: &root.root_hash,
         init: init::binary(profile.image.arch),
+        bios: profile.boot.bios(),
         epoch: lock.epoch,
     };
     let boot = boot::assemble(&assembled.parts, &target, &cx.store)?;
@@ -172,13 +173,18 @@ fn place(
     profile: &Profile,
     lock: &Lock,
     root: &root::Root,
+    boot: &boot::Boot,
     pieces: &disk::Pieces,
     cx: &Context,
 ) -> Result<(disk::Layout, disk::Disk)> {
     let stage = cx.report.stage("place", None);
-    let sizes = disk::Sizes::new(&profile.layout, &profile.var)?;
+    let sizes = disk::Sizes::new(&profile.layout, &profile.var, profile.boot.bios())?;
     let layout = disk::Layout::new(&profile.image, sizes, &root.root_hash)?;
-    let (disk, warning) = disk::place(&layout, pieces, lock.epoch)?;
+    let bios = match &boot.grub {
+        Some(grub) => Some(grub.on_disk(layout.partition(disk::Role::Bios)?.at, disk::SECTOR)?),
+        None => None,
+    };
+    let (disk, warning) = disk::place(&layout, pieces, bios.as_ref(), lock.epoch)?;
     if let Some(warning) = warning {
         cx.report.warn(warning);
     }

@@ -250,6 +250,7 @@ fn boot(folder: &Path) -> Boot {
         words: &["quiet".to_owned()],
         root: &Digest::of(b"root"),
         init: b"\x7fELF, more or less",
+        bios: false,
         epoch: EPOCH,
     };
     boot::assemble(&parts, &target, &store).unwrap()

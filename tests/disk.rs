@@ -10,7 +10,7 @@ use imagebuild::arch::Arch;
 use imagebuild::artifact::{self, Artifact, Writing};
 use imagebuild::bytes::{Bytes, Part, Whole};
 use imagebuild::digest::Digest;
-use imagebuild::disk::{self, Layout, Pieces, Role, Sizes};
+use imagebuild::disk::{self, BootCode, Layout, Pieces, Role, Sizes};
 use imagebuild::epoch::Epoch;
 use imagebuild::guid::Guid;
 use imagebuild::output::Emit;
@@ -26,7 +26,7 @@ fn image() -> Image {
 
 fn sizes() -> Sizes {
     let layout = profile::Layout { slot: Size(8 << 20), slots: 2, esp: Size(260 << 20) };
-    Sizes::new(&layout, &Var { size: Size(64 << 20), encryption: Encryption::None }).unwrap()
+    Sizes::new(&layout, &Var { size: Size(64 << 20), encryption: Encryption::None }, false).unwrap()
 }
 
 fn root_hash() -> Digest {
@@ -59,7 +59,7 @@ fn pieces() -> Pieces {
 
 fn written(folder: &Path) -> (Artifact, Layout) {
     let layout = Layout::new(&image(), sizes(), &root_hash()).unwrap();
-    let (disk, warning) = disk::place(&layout, &pieces(), EPOCH).unwrap();
+    let (disk, warning) = disk::place(&layout, &pieces(), None, EPOCH).unwrap();
     assert_eq!(warning, None);
     let how = Emit { jobs: 2, seed: Guid::seed("small"), epoch: Epoch(0), name: "small", spool: folder };
     let writing = Writing { format: &Raw {}, compress: None, how };
@@ -168,18 +168,44 @@ fn ids_follow_from_seed_and_root_hash() {
 }
 
 #[test]
+fn a_bios_has_its_own_partition_and_boot_code() {
+    let one = profile::Layout { slot: Size(8 << 20), slots: 1, esp: Size(260 << 20) };
+    let var = Var { size: Size(64 << 20), encryption: Encryption::None };
+    let sizes = Sizes::new(&one, &var, true).unwrap();
+    let layout = Layout::new(&image(), sizes, &root_hash()).unwrap();
+    assert_eq!(layout.partitions[disk::BIOS_ESP as usize - 1].role, Role::Esp);
+    let code: Vec<u8> = (0..disk::BOOT_CODE).map(|at| at as u8 | 1).collect();
+    let bios = Some(BootCode { code: code.clone(), core: bytes(150_001, 9) });
+    let (made, _) = disk::place(&layout, &pieces(), bios.as_ref(), EPOCH).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let how = Emit { jobs: 2, seed: Guid::seed("small"), epoch: Epoch(0), name: "small", spool: folder.path() };
+    let writing = Writing { format: &Raw {}, compress: None, how };
+    let artifact = artifact::write(&writing, &made, &folder.path().join("bios.raw"), None).unwrap();
+    let path = artifact.path.to_str().unwrap();
+    assert!(run("sgdisk", &["-v", path]).contains("No problems found"));
+    assert!(run("sgdisk", &["-i", "1", path]).contains("BIOS boot partition"));
+    let all = std::fs::read(path).unwrap();
+    assert_eq!(all[..disk::BOOT_CODE], code);
+    assert!(all[1 << 20..][..150_001] == bytes(150_001, 9).read(1 << 20).unwrap());
+    // One slot only: GRUB names one kernel.
+    let error = Sizes::new(&profile::Layout { slots: 2, ..one }, &var, true).unwrap_err();
+    assert_eq!(error.hints(), ["expected `layout.slots = 1`"]);
+    assert_eq!(sizes.minimum_disk().unwrap(), (1 + 1 + 260 + (8 + 1 + 1) + 64 + 1) << 20);
+}
+
+#[test]
 fn what_does_not_fit_is_refused_before_anything_is_written() {
     let layout = Layout::new(&image(), sizes(), &root_hash()).unwrap();
     let mut large = pieces();
     large.root = bytes((8 << 20) + 1, 7);
-    assert_eq!(disk::place(&layout, &large, EPOCH).unwrap_err().kind().exit_code(), 2);
+    assert_eq!(disk::place(&layout, &large, None, EPOCH).unwrap_err().kind().exit_code(), 2);
     large.root = bytes(7 << 20, 7);
-    assert!(disk::place(&layout, &large, EPOCH).unwrap().1.unwrap().contains("87 %"));
+    assert!(disk::place(&layout, &large, None, EPOCH).unwrap().1.unwrap().contains("87 %"));
     let mut full = pieces();
     full.esp.insert("EFI/Linux/huge.efi".to_owned(), bytes(261 << 20, 8));
-    assert_eq!(disk::place(&layout, &full, EPOCH).unwrap_err().kind().exit_code(), 2);
+    assert_eq!(disk::place(&layout, &full, None, EPOCH).unwrap_err().kind().exit_code(), 2);
     let small = profile::Layout { slot: Size(8 << 20), slots: 2, esp: Size(259 << 20) };
-    assert!(Sizes::new(&small, &Var { size: Size(1), encryption: Encryption::None }).is_err());
+    assert!(Sizes::new(&small, &Var { size: Size(1), encryption: Encryption::None }, false).is_err());
     let long = Image { id: "x".repeat(30), ..image() };
     assert!(Layout::new(&long, sizes(), &root_hash()).is_ok());
     let long = Image { id: "x".repeat(31), ..image() };

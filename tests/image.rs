@@ -84,13 +84,13 @@ fn make() -> Made {
     let options = Options { level: 1, epoch: EPOCH.0, ..Options::default() };
     let (root, _) = root::pack(&tree, &store, &options, &Guid::seed(&image.id), &Report::silent()).unwrap();
     let parts = Parts::find(&tree, Arch::Amd64, modules).unwrap();
-    let target = Target { image: &image, words: &[], root: &root.root_hash, init: b"init", epoch: EPOCH };
+    let target = Target { image: &image, words: &[], root: &root.root_hash, init: b"init", bios: false, epoch: EPOCH };
     let boot = boot::assemble(&parts, &target, &store).unwrap();
     let sizes = profile::Layout { slot: Size(4 << 20), slots: 2, esp: Size(260 << 20) };
-    let sizes = Sizes::new(&sizes, &Var { size: Size(64 << 20), encryption: Encryption::None }).unwrap();
+    let sizes = Sizes::new(&sizes, &Var { size: Size(64 << 20), encryption: Encryption::None }, false).unwrap();
     let layout = Layout::new(&image, sizes, &root.root_hash).unwrap();
     let pieces = Pieces { esp: boot.esp.clone(), root: root.squashfs.content(), verity: root.verity.content() };
-    let (disk, _) = disk::place(&layout, &pieces, EPOCH).unwrap();
+    let (disk, _) = disk::place(&layout, &pieces, None, EPOCH).unwrap();
     let out = folder.path().join("out");
     std::fs::create_dir(&out).unwrap();
     let how = Emit { jobs: 2, seed: Guid::seed("small"), epoch: Epoch(0), name: "small", spool: &out };

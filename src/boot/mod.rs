@@ -5,6 +5,7 @@
 
 pub(crate) mod cmdline;
 pub mod cpio;
+pub mod grub;
 mod initrd;
 mod loader;
 mod measure;
@@ -21,14 +22,19 @@ pub use parts::{Loaded, Parts};
 use std::collections::BTreeMap;
 
 use crate::digest::Digest;
+use crate::disk::BIOS_ESP;
 use crate::epoch::Epoch;
-use crate::error::{Context, Result};
+use crate::error::{Context, Error, Result};
 use crate::profile::Image;
 use crate::store::{Key, Store};
 use crate::tree::Content;
 
 /// Changes whenever the same inputs give another UKI.
 const UKI_VERSION: u32 = 1;
+
+/// Where kernel and initrd lie on the ESP for a BIOS: with one slot there is one of each.
+const KERNEL: &str = "boot/vmlinuz";
+const INITRD: &str = "boot/initrd";
 
 /// Everything that lies on the ESP, and what it was made of.
 #[derive(Debug, Clone)]
@@ -55,6 +61,8 @@ pub struct Boot {
     pub uki_digest: Digest,
     /// Every file of the ESP, the UKI among them.
     pub esp: BTreeMap<String, Content>,
+    /// What boots it where the firmware is a BIOS.
+    pub grub: Option<grub::Grub>,
 }
 
 /// What a boot is for.
@@ -68,6 +76,8 @@ pub struct Target<'a> {
     pub root: &'a Digest,
     /// The static program that the initrd runs.
     pub init: &'a [u8],
+    /// Whether a BIOS boots it as well.
+    pub bios: bool,
     /// The moment of every time stamp.
     pub epoch: Epoch,
 }
@@ -80,7 +90,15 @@ pub fn assemble(parts: &Parts, target: &Target<'_>, store: &Store) -> Result<Boo
     let initrd = initrd::make(parts, &modules, target.init, target.epoch, store);
     let initrd = initrd.context(|| "making the initrd".to_owned())?;
     let (uki, uki_digest) = make_uki(parts, &cmdline, &initrd, store).context(|| "making the UKI".to_owned())?;
-    let esp = loader::files(target.image, &parts.manager, &uki)?;
+    let mut esp = loader::files(target.image, &parts.manager, &uki)?;
+    let grub = match target.bios {
+        true => {
+            esp.insert(KERNEL.to_owned(), parts.kernel.clone());
+            esp.insert(INITRD.to_owned(), initrd.clone());
+            Some(make_grub(parts, target.image, &cmdline).context(|| "composing GRUB".to_owned())?)
+        }
+        false => None,
+    };
     Ok(Boot {
         kernel: parts.release.clone(),
         image: parts.kernel.clone(),
@@ -93,7 +111,18 @@ pub fn assemble(parts: &Parts, target: &Target<'_>, store: &Store) -> Result<Boo
         uki,
         uki_digest,
         esp,
+        grub,
     })
+}
+
+fn make_grub(parts: &Parts, image: &Image, cmdline: &str) -> Result<grub::Grub> {
+    let files = parts.grub.as_ref().ok_or_else(|| {
+        Error::user(format!("the tree has no `{}`", grub::FOLDER))
+            .hint("expected it from grub-pc-bin in `userland.packages`")
+    })?;
+    let place = grub::Place::Partition(BIOS_ESP);
+    let config = grub::config(place, &image.name(), KERNEL, INITRD, cmdline)?;
+    grub::Grub::compose(files, place.modules(), &config, "")
 }
 
 fn make_uki(parts: &Parts, cmdline: &str, initrd: &Content, store: &Store) -> Result<(Content, Digest)> {

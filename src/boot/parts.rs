@@ -1,5 +1,6 @@
 //! What the boot files are made of, found in the tree.
 
+use super::grub;
 use crate::arch::Arch;
 use crate::error::{Error, Result};
 use crate::path::RootPath;
@@ -24,6 +25,8 @@ pub struct Parts {
     pub stub: Content,
     /// systemd-boot.
     pub manager: Content,
+    /// GRUB's files for a BIOS, where the tree has them.
+    pub grub: Option<grub::Files>,
     /// The text of os-release.
     pub os_release: Vec<u8>,
 }
@@ -71,6 +74,7 @@ impl Parts {
             manager: file(tree, &[format!("{efi}/systemd-boot{suffix}.efi")], stubs)?,
             os_release: file(tree, &["/etc/os-release".to_owned(), "/usr/lib/os-release".to_owned()], "base-files")?
                 .read(MAX_OS_RELEASE)?,
+            grub: grub::Files::find(tree)?,
             release,
             modules,
             files,

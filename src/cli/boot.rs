@@ -8,6 +8,7 @@ use crate::arch::Arch;
 use crate::error::{Context, Error, Result};
 use crate::guid::Guid;
 use crate::manifest::Manifest;
+use crate::profile::Firmware;
 use crate::report::Report;
 use crate::size::Size;
 use crate::vm::{self, Accel, Bus, Credential, End};
@@ -58,6 +59,9 @@ pub struct Args {
     /// The machine's architecture [default: the manifest's, else the host's].
     #[arg(long, value_name = "ARCH")]
     arch: Option<Arch>,
+    /// What starts the machine: `bios` is QEMU's own, for amd64.
+    #[arg(long, value_name = "KIND", default_value = "uefi")]
+    firmware: Firmware,
     /// A systemd credential for the guest; `NAME=@FILE` takes it from a file.
     #[arg(long = "credential", value_name = "NAME=VALUE")]
     credentials: Vec<String>,
@@ -106,9 +110,15 @@ fn options(args: &Args) -> Result<vm::Options> {
             .hint(format!("expected --memory {LEAST_MEMORY} or more")));
     }
     let seconds = args.timeout.or(args.until.as_ref().map(|_| 600));
+    let arch = args.arch.or(manifest.map(|manifest| manifest.image.arch)).unwrap_or(host);
+    if args.firmware == Firmware::Bios && (arch != Arch::Amd64 || args.firmware_vars.is_some()) {
+        return Err(Error::user("only machines of amd64 have a BIOS, and it has no variables")
+            .hint("expected `--firmware bios` for amd64, without `--firmware-vars`"));
+    }
     Ok(vm::Options {
         image: args.image.clone(),
-        arch: args.arch.or(manifest.map(|manifest| manifest.image.arch)).unwrap_or(host),
+        arch,
+        firmware: args.firmware,
         disk_size: disk_size(args.disk_size, least)?,
         bus: args.disk,
         accel: args.accel,

@@ -9,6 +9,8 @@ use crate::error::{Error, Result};
 use crate::guid::Guid;
 use crate::tree::Content;
 
+/// Bytes of the protective MBR that a BIOS runs: all up to the disk's signature.
+pub const BOOT_CODE: usize = 440;
 /// Slots of the table that is written; the number that every tool expects.
 const ENTRIES: u32 = 128;
 /// Bytes of one slot.
@@ -64,12 +66,21 @@ impl Table {
 
     /// MBR, primary and backup table as extents of the disk.
     pub fn extents(&self) -> Result<Vec<Extent>> {
+        self.extents_with(&[])
+    }
+
+    /// The same with `code` at the start of the MBR, [`BOOT_CODE`] bytes at most.
+    pub fn extents_with(&self, code: &[u8]) -> Result<Vec<Extent>> {
         self.check()?;
+        if code.len() > BOOT_CODE {
+            return Err(Error::bug(format!("{} bytes of boot code", code.len())));
+        }
         let sector = u64::from(self.sector);
         let entries = self.entry_bytes()?;
         let last = self.sectors - 1;
         let backup_entries = last - self.entry_sectors();
         let mut front = self.protective_mbr();
+        front[..code.len()].copy_from_slice(code);
         front.resize(sector as usize, 0);
         front.extend(self.header(&entries, 1, last, 2));
         front.resize(2 * sector as usize, 0);

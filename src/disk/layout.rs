@@ -3,6 +3,7 @@
 //! ```text
 //! 0        1 MiB                                                       end
 //! | GPT    | ESP | root A | verity A | sig A |   in the image    | GPT |
+//! | GPT    | BIOS boot | ESP | ...                  with a BIOS       | GPT |
 //!                                    then, made at first boot on a larger disk:
 //!                                            | root B | verity B | sig B | var ... | GPT |
 //! ```
@@ -19,6 +20,10 @@ use crate::size::Size;
 
 /// Type of the EFI system partition.
 pub const ESP_TYPE: Guid = Guid::literal(0xc12a7328_f81f_11d2_ba4b_00a0c93ec93b);
+/// Type of the partition that holds GRUB's core for a BIOS.
+pub const BIOS_TYPE: Guid = Guid::literal(0x21686148_6449_6e6f_744e_656564454649);
+/// Number of the ESP on a disk that a BIOS boots.
+pub const BIOS_ESP: u32 = 2;
 /// Attribute: mounted by hand only (Discoverable Partitions Specification).
 pub const NO_AUTO: u64 = 1 << 63;
 /// Attribute: never written to (Discoverable Partitions Specification).
@@ -41,6 +46,8 @@ const LABEL_UNITS: usize = 36;
 /// The sizes of every partition that the node will ever have; in bytes, whole MiB.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sizes {
+    /// The BIOS boot partition; zero where no BIOS boots the disk.
+    pub bios: u64,
     /// The ESP.
     pub esp: u64,
     /// Root of one slot.
@@ -56,8 +63,15 @@ pub struct Sizes {
 }
 
 impl Sizes {
-    /// The sizes that a profile asks for.
-    pub fn new(layout: &profile::Layout, var: &profile::Var) -> Result<Self> {
+    /// The sizes that a profile asks for; `bios`: whether a BIOS boots the disk as well.
+    ///
+    /// # Errors
+    /// Sizes that cannot be, and two slots with a BIOS: GRUB's core names one kernel, so that nothing
+    /// would choose between them.
+    pub fn new(layout: &profile::Layout, var: &profile::Var, bios: bool) -> Result<Self> {
+        if bios && layout.slots != 1 {
+            return Err(Error::user("a BIOS cannot choose between two slots").hint("expected `layout.slots = 1`"));
+        }
         if layout.esp.0 < ESP_MINIMUM {
             return Err(Error::user(format!("an ESP of {} is too small", layout.esp))
                 .hint(format!("expected {} or more, which FAT32 needs", Size(ESP_MINIMUM))));
@@ -70,6 +84,7 @@ impl Sizes {
             return Err(Error::user("a slot of no bytes").hint("expected `layout.slot` of 1M or more"));
         }
         let sizes = Sizes {
+            bios: if bios { ALIGNMENT } else { 0 },
             esp: aligned(layout.esp.0)?,
             root,
             verity: aligned(tree_bytes(root))?,
@@ -89,13 +104,15 @@ impl Sizes {
     pub fn minimum_disk(&self) -> Result<u64> {
         let slots = self.slot()?.checked_mul(u64::from(self.slots)).ok_or_else(too_large)?;
         // One alignment unit for each copy of the partition table.
-        sum([ALIGNMENT, self.esp, slots, self.var, ALIGNMENT])
+        sum([ALIGNMENT, self.bios, self.esp, slots, self.var, ALIGNMENT])
     }
 }
 
 /// What a partition is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
+    /// GRUB's core, for a BIOS.
+    Bios,
     /// The EFI system partition.
     Esp,
     /// Root of slot A.
@@ -152,6 +169,7 @@ impl Layout {
         }
         let sealed = NO_AUTO | READ_ONLY;
         let rows = [
+            (Role::Bios, BIOS_TYPE, seed.partition(&BIOS_TYPE, 0), "bios", NO_AUTO, sizes.bios),
             (Role::Esp, ESP_TYPE, seed.partition(&ESP_TYPE, 0), "esp", 0, sizes.esp),
             (Role::Root, types.root, root_id, &label, sealed, sizes.root),
             (Role::Verity, types.verity, verity_id, &label, sealed, sizes.verity),
@@ -159,7 +177,7 @@ impl Layout {
         ];
         let mut at = ALIGNMENT;
         let mut partitions = Vec::new();
-        for (role, kind, id, label, attributes, length) in rows {
+        for (role, kind, id, label, attributes, length) in rows.into_iter().filter(|row| row.5 > 0) {
             partitions.push(Partition { role, kind, id, label: label.to_owned(), attributes, at, length });
             at = at.checked_add(length).ok_or_else(too_large)?;
         }

@@ -10,8 +10,9 @@ mod layout;
 mod place;
 
 pub use extent::{Disk, Extent, Sink, is_zero};
+pub use gpt::BOOT_CODE;
 pub use layout::{
-    ALIGNMENT, ESP_MINIMUM, ESP_TYPE, Layout, NO_AUTO, Partition, READ_ONLY, Role, Sizes, check_root,
-    repart_definitions, tree_bytes,
+    ALIGNMENT, BIOS_ESP, BIOS_TYPE, ESP_MINIMUM, ESP_TYPE, Layout, NO_AUTO, Partition, READ_ONLY, Role, Sizes,
+    check_root, repart_definitions, tree_bytes,
 };
-pub use place::{Pieces, esp, place};
+pub use place::{BootCode, Pieces, SECTOR, esp, place};

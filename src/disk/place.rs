@@ -10,7 +10,7 @@ use crate::error::{Context, Error, Result};
 use crate::tree::Content;
 
 /// Bytes of a logical sector of the disks that are made.
-const SECTOR: u32 = 512;
+pub const SECTOR: u32 = 512;
 
 /// What goes into the partitions.
 #[derive(Debug, Clone)]
@@ -23,10 +23,25 @@ pub struct Pieces {
     pub verity: Content,
 }
 
-/// The whole disk, and a warning where the root leaves little room for later releases.
+/// What a BIOS runs.
+#[derive(Debug, Clone)]
+pub struct BootCode {
+    /// The first bytes of the disk, at most [`super::BOOT_CODE`]; they load the core by its place.
+    pub code: Vec<u8>,
+    /// What lies at the start of the BIOS boot partition.
+    pub core: Content,
+}
+
+/// The whole disk, and a warning where the root leaves little room for later releases; `bios` where one
+/// boots it, as the layout has it.
 ///
 /// A root that does not fit its slot is the user's error; nothing was written then.
-pub fn place(layout: &Layout, pieces: &Pieces, epoch: Epoch) -> Result<(Disk, Option<String>)> {
+pub fn place(
+    layout: &Layout,
+    pieces: &Pieces,
+    bios: Option<&BootCode>,
+    epoch: Epoch,
+) -> Result<(Disk, Option<String>)> {
     let warning = check_root(&layout.sizes, pieces.root.len(), pieces.verity.len())?;
     let sector = u64::from(SECTOR);
     let entries = layout.partitions.iter().map(|partition| Entry {
@@ -45,12 +60,14 @@ pub fn place(layout: &Layout, pieces: &Pieces, epoch: Epoch) -> Result<(Disk, Op
         first_usable: ALIGNMENT / sector,
         entries: entries.collect(),
     };
-    let mut extents = table.extents()?;
+    let code = bios.map_or(&[][..], |bios| &bios.code);
+    let mut extents = table.extents_with(code)?;
     let esp = layout.partition(Role::Esp)?;
     for extent in self::esp(esp, &pieces.esp, epoch)? {
         extents.push(Extent { at: esp.at + extent.at, content: extent.content });
     }
-    for (role, content) in [(Role::Root, &pieces.root), (Role::Verity, &pieces.verity)] {
+    let core = bios.map(|bios| (Role::Bios, &bios.core));
+    for (role, content) in core.into_iter().chain([(Role::Root, &pieces.root), (Role::Verity, &pieces.verity)]) {
         let partition = layout.partition(role)?;
         if content.len() > partition.length {
             return Err(Error::bug(format!("{role:?} of {} bytes in {}", content.len(), partition.length)));

@@ -168,6 +168,24 @@ mod tests {
         assert_eq!(unnamed.claim(false, false, true, false), Nothing);
     }
 
+    /// A BIOS says nothing: no ESP, no place. The root's ids on one disk alone must do.
+    #[test]
+    fn a_bios_leaves_one_disk_or_none() {
+        let verdict = |holds: &[(bool, bool)]| {
+            let mut round = Round::new(false, false);
+            for (n, (data, hash)) in holds.iter().enumerate() {
+                round.see(name(n), round.claim(*data, *hash, false, false), n);
+            }
+            (round.verdict(), round.best().map(|(_, n)| *n))
+        };
+        assert_eq!(verdict(&[(false, false), (true, true)]), (Verdict::Doubt, Some(1)));
+        assert_eq!(verdict(&[(true, false), (true, true), (false, true)]), (Verdict::Doubt, Some(1)));
+        assert_eq!(verdict(&[(true, true), (false, false), (true, true)]).0, Verdict::Refuse);
+        for holds in [&[(true, false), (false, true)][..], &[(false, false)], &[]] {
+            assert_eq!(verdict(holds).0, Verdict::Wait, "{holds:?}");
+        }
+    }
+
     #[test]
     fn says_which_disk_and_why() {
         let fault = |claims: &[Claim]| round(true, false, claims).fault(&"ID", 30).to_string();

@@ -3,6 +3,7 @@
 //! A [`Profile`] is made only by [`load()`], from one TOML file and the templates that it
 //! extends; all mistakes of all files come back at once.
 
+mod boot;
 pub mod checks;
 mod content;
 mod de;
@@ -25,6 +26,7 @@ pub mod schema;
 mod show;
 pub mod template;
 
+pub use boot::{Boot, Firmware};
 pub use content::{Edit, FileContent, Pod, Preload, PreloadImage, Unit, UnitState, User};
 pub use glob::Glob;
 pub use load::{LoadOptions, load, load_output, load_text};
@@ -56,6 +58,8 @@ pub struct Profile {
     pub sources: BTreeMap<String, Source>,
     /// The kernel and its settings.
     pub kernel: Kernel,
+    /// What the image boots on.
+    pub boot: Boot,
     /// The packages of the root.
     pub userland: Userland,
     /// containerd.

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use crate::arch::Arch;
 use crate::path::RootPath;
 use crate::profile::{
-    Cluster, Codec, Component, Encryption, Image, Kernel, Layout, Network, Origin, Pack, Package as Name, Posture,
-    Profile, Program, Userland, Var,
+    Boot, Cluster, Codec, Component, Encryption, Image, Kernel, Layout, Network, Origin, Pack, Package as Name,
+    Posture, Profile, Program, Userland, Var,
 };
 use crate::size::Size;
 use crate::source::{Member, MemberKind, Package};
@@ -38,6 +38,7 @@ pub fn profile() -> Profile {
             sysctl: BTreeMap::new(),
             exclude: Vec::new(),
         },
+        boot: Boot::default(),
         userland: Userland { packages: Vec::new(), exclude: Vec::new(), without: BTreeMap::new(), scripts: Vec::new() },
         containerd: component(),
         runc: None,

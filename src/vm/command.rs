@@ -111,10 +111,8 @@ pub struct Machine<'a> {
     pub options: &'a Options,
     /// KVM or TCG.
     pub accel: Accel,
-    /// The firmware's code.
-    pub code: PathBuf,
-    /// Its variables, writable.
-    pub vars: PathBuf,
+    /// Code and variables of UEFI, the latter writable; none for QEMU's own BIOS.
+    pub flash: Option<(PathBuf, PathBuf)>,
     /// The overlay of the image.
     pub disk: PathBuf,
     /// Overlays of further disks.
@@ -146,8 +144,10 @@ impl Machine<'_> {
         line.words(["-smp", &options.cpus.to_string(), "-m", &format!("{}M", options.memory >> 20)]);
         line.words(["-display", "none", "-monitor", "none", "-no-reboot"]);
         line.words(["-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console"]);
-        line.option("-drive", "if=pflash,unit=0,format=raw,readonly=on,file=", &self.code);
-        line.option("-drive", "if=pflash,unit=1,format=raw,file=", &self.vars);
+        if let Some((code, vars)) = &self.flash {
+            line.option("-drive", "if=pflash,unit=0,format=raw,readonly=on,file=", code);
+            line.option("-drive", "if=pflash,unit=1,format=raw,file=", vars);
+        }
         line.words(["-device", "virtio-rng-pci"]);
         line.words(["-nic", "user,model=virtio-net-pci"]);
         if options.bus == Bus::Scsi {
@@ -199,11 +199,13 @@ impl Line {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::profile::Firmware;
 
     fn options() -> Options {
         Options {
             image: "/x.raw".into(),
             arch: Arch::Amd64,
+            firmware: Firmware::Uefi,
             disk_size: 1 << 30,
             bus: Bus::Virtio,
             accel: Accel::Tcg,
@@ -223,8 +225,7 @@ mod tests {
         let machine = Machine {
             options,
             accel: options.accel,
-            code: "/code".into(),
-            vars: "/v,ars".into(),
+            flash: (options.firmware == Firmware::Uefi).then(|| ("/code".into(), "/v,ars".into())),
             disk: "/disk".into(),
             extra,
             credentials: vec!["/c".into()],
@@ -240,6 +241,12 @@ mod tests {
         assert!(decoy < disk);
         assert!(text.contains("file=/v,,ars") && text.contains("-accel tcg,thread=multi"));
         assert!(text.contains("-smbios type=11,path=/c") && text.contains("-m 1024M"));
+    }
+
+    #[test]
+    fn a_bios_needs_no_flash() {
+        let text = line(&Options { firmware: Firmware::Bios, ..options() }, Vec::new());
+        assert!(!text.contains("pflash") && text.contains("drive=disk,bootindex=0"), "{text}");
     }
 
     #[test]

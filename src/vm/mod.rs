@@ -22,6 +22,7 @@ use crate::arch::Arch;
 use crate::error::{Context, Error, Kind, Result};
 use crate::guid::Guid;
 use crate::process::Running;
+use crate::profile::Firmware;
 use crate::report::{Mode, Report};
 use crate::temp::TempFolder;
 
@@ -37,6 +38,8 @@ pub struct Options {
     pub image: PathBuf,
     /// The machine's architecture.
     pub arch: Arch,
+    /// What starts it.
+    pub firmware: Firmware,
     /// Bytes of the disk that the guest sees; at least the image's own.
     pub disk_size: u64,
     /// How disks are attached.
@@ -78,7 +81,11 @@ pub enum End {
 ///
 /// A text that does not appear is an error of [`Kind::Found`] with the console's last lines.
 pub fn run(options: &Options, report: &Report) -> Result<End> {
-    let firmware = firmware::find(options.arch)?;
+    let firmware = match options.firmware {
+        Firmware::Uefi => Some(firmware::find(options.arch)?),
+        // QEMU brings its own.
+        Firmware::Bios => None,
+    };
     let program = command::program(options.arch)?;
     let folder = TempFolder::new_in(&std::env::temp_dir())?;
     let start = Instant::now();
@@ -129,7 +136,7 @@ enum Stop {
 struct Attempt<'a> {
     options: &'a Options,
     program: PathBuf,
-    firmware: firmware::Firmware,
+    firmware: Option<firmware::Firmware>,
     folder: &'a Path,
     start: Instant,
 }
@@ -165,17 +172,9 @@ impl Attempt<'_> {
         let image =
             fs::canonicalize(&self.options.image).context(|| format!("finding `{}`", self.options.image.display()))?;
         overlay::write(&disk, &image, self.options.disk_size)?;
-        let vars = match &self.options.firmware_vars {
-            Some(kept) if kept.exists() => kept.clone(),
-            Some(kept) => {
-                self.firmware.copy_vars(kept)?;
-                kept.clone()
-            }
-            None => {
-                let copy = self.folder.join("vars.fd");
-                self.firmware.copy_vars(&copy)?;
-                copy
-            }
+        let flash = match &self.firmware {
+            Some(firmware) => Some((firmware.code.clone(), self.vars(firmware)?)),
+            None => None,
         };
         let mut extra = Vec::new();
         for (index, path) in self.options.extra_disks.iter().enumerate() {
@@ -192,7 +191,18 @@ impl Attempt<'_> {
             fs::write(&path, credential.smbios()).context(|| format!("writing `{}`", path.display()))?;
             credentials.push(path);
         }
-        Ok(Machine { options: self.options, accel, code: self.firmware.code.clone(), vars, disk, extra, credentials })
+        Ok(Machine { options: self.options, accel, flash, disk, extra, credentials })
+    }
+
+    /// The firmware's variables: kept ones, or a copy for this run.
+    fn vars(&self, firmware: &firmware::Firmware) -> Result<PathBuf> {
+        let path = match &self.options.firmware_vars {
+            Some(kept) if kept.exists() => return Ok(kept.clone()),
+            Some(kept) => kept.clone(),
+            None => self.folder.join("vars.fd"),
+        };
+        firmware.copy_vars(&path)?;
+        Ok(path)
     }
 
     fn judge(&self, stop: Stop, console: &Console) -> Result<End> {

@@ -40,6 +40,7 @@ pub fn profile(sources: BTreeMap<String, Source>, packages: &[&str]) -> Profile 
             sysctl: BTreeMap::new(),
             exclude: Vec::new(),
         },
+        boot: Boot::default(),
         userland: Userland {
             packages: packages[1..].iter().map(|name| package(name, "debian")).collect(),
             exclude: Vec::new(),

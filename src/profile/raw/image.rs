@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::{Acknowledgement, List, Map, OneOrMany, Opt, PackageRef, Parsed, SysctlValue};
 use crate::arch::Arch;
-use crate::profile::{Codec, Forbidden};
+use crate::profile::{Codec, Firmware, Forbidden};
 use crate::size::Size;
 
 /// What the image is called.
@@ -65,6 +65,16 @@ pub struct Kernel {
     pub sysctl: Map<String, SysctlValue>,
     /// Globs of modules that are left out of the root, below `kernel/` (`drivers/gpu/**`).
     pub exclude: List<String>,
+}
+
+/// What the image boots on.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Boot {
+    /// Kinds of firmware: `["uefi"]` (the default), or `["uefi", "bios"]`. A BIOS is for amd64 alone, with
+    /// `layout.slots = 1`, since nothing there could choose between two; the package grub-pc-bin
+    /// brings what it runs, and kernel and initrd lie on the ESP twice.
+    pub firmware: List<Firmware>,
 }
 
 /// The packages of the root.

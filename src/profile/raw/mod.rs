@@ -12,7 +12,7 @@ mod system;
 mod value;
 
 pub use content::{Acknowledgement, Directory, File, Link, Mode, Pod, Unit, UnitState, User};
-pub use image::{Image, Kernel, Layout, Pack, Posture, Source, SourceApt, Userland, Waiver};
+pub use image::{Boot, Image, Kernel, Layout, Pack, Posture, Source, SourceApt, Userland, Waiver};
 pub use output::{Format, Oci, Output, Qcow2, Update, Vhd, Vhdx, Vmdk};
 pub use program::{Archive, Component, Go, Preload, Program, Url};
 pub use system::{Cluster, Encryption, Journal, Network, Var, Writable};
@@ -52,6 +52,8 @@ pub struct Profile {
     /// The kernel and its settings.
     #[schemars(extend("x-needed" = true))]
     pub kernel: Opt<Kernel>,
+    /// What the image boots on.
+    pub boot: Opt<Boot>,
     /// The packages of the root.
     #[schemars(extend("x-needed" = true))]
     pub userland: Opt<Userland>,

@@ -3,6 +3,7 @@
 //! Every function takes a part of the raw profile and gives the resolved part, or notes a
 //! mistake and gives what stands in for it; nothing stops at the first one.
 
+mod boot;
 mod content;
 mod cross;
 mod image;
@@ -65,6 +66,7 @@ impl<'a> Resolver<'a> {
         self.from = self.default_source(&raw);
         cross::check(self, &raw);
         let image = self.needed(raw.image, root, "image").and_then(|image| self.image(image));
+        let words = raw.kernel.as_ref().and_then(|kernel| kernel.value.cmdline.clone());
         let kernel = self.needed(raw.kernel, root, "kernel").and_then(|kernel| self.kernel(kernel));
         let sources = self.sources(raw.source);
         let userland = self.needed(raw.userland, root, "userland").map(|userland| self.userland(userland));
@@ -85,7 +87,9 @@ impl<'a> Resolver<'a> {
         let journal = self.journal(raw.journal);
         let var = self.var(raw.var);
         let writable = self.writable(raw.writable);
+        let slots = raw.layout.as_ref().and_then(|layout| layout.value.slots.clone());
         let layout = self.layout(raw.layout);
+        let boot = self.boot(raw.boot, &layout, slots, &words);
         let pack = self.pack(raw.pack);
         let waivers = self.waivers(raw.waive);
         // Only now may a part that is missing end it: every part has told its mistakes.
@@ -94,6 +98,7 @@ impl<'a> Resolver<'a> {
             image: image?,
             sources,
             kernel: kernel?,
+            boot,
             userland: userland?,
             containerd: containerd?,
             runc,

@@ -27,6 +27,7 @@ impl Shower {
                 section(profile.sources.iter().map(|(name, source)| (name.clone(), self.source(source))).collect()),
             ),
             ("kernel", section(self.kernel(profile))),
+            ("boot", section(table([("firmware", Value::try_from(&profile.boot.firmware).ok())]))),
             ("userland", section(self.userland(&profile.userland))),
             ("containerd", section(self.component(&profile.containerd))),
             ("runc", profile.runc.as_ref().map(|program| Value::Table(self.program(program)))),
