@@ -120,7 +120,7 @@ fn qemu_img_finds_the_overlay_sound() {
     fs::write(&image, &bytes).unwrap();
     for (size, whole) in [(3u64 << 20, true), (5 << 30, false), (4 << 40, false)] {
         let path = folder.path().join("overlay.qcow2");
-        overlay::write(&path, &image, size).unwrap();
+        overlay::write(&path, &image, "raw", size).unwrap();
         let qemu_img = |arguments: &[&str]| {
             let output = Command::new("qemu-img").args(arguments).arg(&path).output().expect("qemu-img is installed");
             assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

@@ -8,6 +8,7 @@ use crate::arch::Arch;
 use crate::error::{Context, Error, Result};
 use crate::guid::Guid;
 use crate::manifest::Manifest;
+use crate::output;
 use crate::profile::Firmware;
 use crate::report::Report;
 use crate::size::Size;
@@ -22,15 +23,20 @@ const MAX_CREDENTIAL: u64 = 1 << 20;
 /// The least memory that a node starts with.
 const LEAST_MEMORY: Size = Size(256 * Size::MIB);
 
+const MEMORY: Size = Size(Size::GIB);
+/// The fetched file, the initrd in it and the root that stays.
+const NETBOOT_MEMORY: Size = Size(2 * Size::GIB);
+
 /// `imagebuild boot out/node_1.0.0.raw --until 'hello from a pod'`
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  \
     imagebuild boot out/node_1.0.0.raw                           run it until it powers off\n  \
     imagebuild boot out/node_1.0.0.raw --until 'hello'           exit 0 when the text is on the console\n  \
-    imagebuild boot out/node_1.0.0.raw --until 'hello {nonce}'   the guest must know this run's nonce\n\n\
+    imagebuild boot out/node_1.0.0.raw --until 'hello {nonce}'   the guest must know this run's nonce\n  \
+    imagebuild boot out/node_1.0.0.netboot                       without a disk, over the network\n\n\
     Exit codes: 0 seen (or ended, where no text was asked for), 5 not seen, 1 QEMU or its firmware is missing.")]
 pub struct Args {
-    /// A raw disk.
+    /// A disk of any format that QEMU attaches, or the folder of a netboot output.
     image: PathBuf,
     /// Wait for this text on the console; `{nonce}` stands for the value of the credential `hello.nonce`.
     #[arg(long, value_name = "TEXT")]
@@ -44,9 +50,9 @@ pub struct Args {
     /// Write the console's bytes to this file too.
     #[arg(long, value_name = "FILE")]
     log: Option<PathBuf>,
-    /// Memory of the machine.
-    #[arg(long, value_name = "SIZE", default_value = "1G")]
-    memory: Size,
+    /// Memory of the machine [default: 1G; 2G where the root lies in memory, too].
+    #[arg(long, value_name = "SIZE")]
+    memory: Option<Size>,
     /// Processors of the machine [default: the host's, at most 4].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=255))]
     cpus: Option<u16>,
@@ -95,18 +101,22 @@ fn options(args: &Args) -> Result<vm::Options> {
             .hint("`imagebuild build PROFILE` makes one, by default in out/"),
         _ => Error::from(error).context(format!("reading `{}`", args.image.display())),
     })?;
-    if !meta.is_file() {
-        return Err(Error::user(format!("`{}` is no file", args.image.display())).hint("expected a raw disk image"));
+    let netboot = meta.is_dir() && args.image.join(vm::NETBOOT).is_file();
+    if meta.is_dir() && !netboot {
+        return Err(Error::user(format!("the folder `{}` holds no `{}`", args.image.display(), vm::NETBOOT))
+            .hint("expected a disk image, or the folder of an output `netboot`"));
     }
     let manifest = manifest(&args.image)?;
-    let least = manifest.as_ref().map_or(0, |manifest| manifest.minimum_disk).max(meta.len().next_multiple_of(512));
+    let length = if netboot { 0 } else { output::open(&args.image)?.disk.length() };
+    let least = manifest.as_ref().map_or(0, |manifest| manifest.minimum_disk).max(length.next_multiple_of(512));
+    let memory = args.memory.unwrap_or(if netboot { NETBOOT_MEMORY } else { MEMORY });
     let host = Arch::host().unwrap_or(Arch::Amd64);
     let mut credentials = args.credentials.iter().map(|text| credential(text)).collect::<Result<Vec<_>>>()?;
     if !credentials.iter().any(|credential| credential.name == NONCE) {
         credentials.push(Credential::new(NONCE, nonce()?)?);
     }
-    if args.memory < LEAST_MEMORY {
-        return Err(Error::user(format!("a machine of {} cannot run a node", args.memory))
+    if memory < LEAST_MEMORY {
+        return Err(Error::user(format!("a machine of {memory} cannot run a node"))
             .hint(format!("expected --memory {LEAST_MEMORY} or more")));
     }
     let seconds = args.timeout.or(args.until.as_ref().map(|_| 600));
@@ -117,12 +127,13 @@ fn options(args: &Args) -> Result<vm::Options> {
     }
     Ok(vm::Options {
         image: args.image.clone(),
+        netboot,
         arch,
         firmware: args.firmware,
         disk_size: disk_size(args.disk_size, least)?,
         bus: args.disk,
         accel: args.accel,
-        memory: args.memory.bytes(),
+        memory: memory.bytes(),
         cpus: args.cpus.unwrap_or_else(processors),
         until: args.until.as_ref().map(|text| expand(text, &credentials)),
         credentials,
@@ -142,7 +153,7 @@ fn manifest(image: &Path) -> Result<Option<Manifest>> {
     }
     let manifest = Manifest::read(&path)?;
     let name = image.file_name().unwrap_or_default();
-    Ok(manifest.artifacts.iter().any(|artifact| name == artifact.path.as_str()).then_some(manifest))
+    Ok(manifest.artifacts.iter().any(|artifact| Path::new(&artifact.path).starts_with(name)).then_some(manifest))
 }
 
 fn disk_size(asked: Option<Size>, least: u64) -> Result<u64> {

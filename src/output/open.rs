@@ -33,6 +33,17 @@ impl Kind {
             Kind::Vmdk => "vmdk",
         }
     }
+
+    /// QEMU's name of it, where QEMU attaches such a file.
+    pub fn qemu(self) -> Option<&'static str> {
+        match self {
+            Kind::Raw => Some("raw"),
+            Kind::Qcow2 => Some("qcow2"),
+            Kind::Vhd => Some("vpc"),
+            Kind::Vhdx => Some("vhdx"),
+            Kind::Vmdk => Some("vmdk"),
+        }
+    }
 }
 
 /// A file and the disk in it.

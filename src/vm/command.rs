@@ -113,8 +113,10 @@ pub struct Machine<'a> {
     pub accel: Accel,
     /// Code and variables of UEFI, the latter writable; none for QEMU's own BIOS.
     pub flash: Option<(PathBuf, PathBuf)>,
-    /// The overlay of the image.
-    pub disk: PathBuf,
+    /// The overlay of the image; none where there is no disk.
+    pub disk: Option<PathBuf>,
+    /// A folder whose UKI the firmware fetches over the network.
+    pub served: Option<PathBuf>,
     /// Overlays of further disks.
     pub extra: Vec<PathBuf>,
     /// Files that each hold a string of SMBIOS type 11.
@@ -149,14 +151,23 @@ impl Machine<'_> {
             line.option("-drive", "if=pflash,unit=1,format=raw,file=", vars);
         }
         line.words(["-device", "virtio-rng-pci"]);
-        line.words(["-nic", "user,model=virtio-net-pci"]);
+        match &self.served {
+            None => line.words(["-nic", "user,model=virtio-net-pci"]),
+            Some(folder) => {
+                line.option("-netdev", &format!("user,id=net,bootfile={},tftp=", super::NETBOOT), folder);
+                // The firmware's own driver does it: no option ROM.
+                line.words(["-device", "virtio-net-pci,netdev=net,romfile=,bootindex=0"]);
+            }
+        }
         if options.bus == Bus::Scsi {
             line.words(["-device", "virtio-scsi-pci,id=scsi"]);
         }
         for (index, path) in self.extra.iter().enumerate() {
             self.disk(&mut line, &format!("extra{index}"), path, "");
         }
-        self.disk(&mut line, "disk", &self.disk, ",bootindex=0");
+        if let Some(disk) = &self.disk {
+            self.disk(&mut line, "disk", disk, ",bootindex=0");
+        }
         if let Some(uuid) = &options.uuid {
             line.words(["-uuid", &uuid.to_string()]);
         }
@@ -204,6 +215,7 @@ mod tests {
     fn options() -> Options {
         Options {
             image: "/x.raw".into(),
+            netboot: false,
             arch: Arch::Amd64,
             firmware: Firmware::Uefi,
             disk_size: 1 << 30,
@@ -226,7 +238,8 @@ mod tests {
             options,
             accel: options.accel,
             flash: (options.firmware == Firmware::Uefi).then(|| ("/code".into(), "/v,ars".into())),
-            disk: "/disk".into(),
+            disk: Some("/disk".into()),
+            served: None,
             extra,
             credentials: vec!["/c".into()],
         };

@@ -21,6 +21,7 @@ use console::{Console, Seen};
 use crate::arch::Arch;
 use crate::error::{Context, Error, Kind, Result};
 use crate::guid::Guid;
+use crate::output;
 use crate::process::Running;
 use crate::profile::Firmware;
 use crate::report::{Mode, Report};
@@ -34,8 +35,10 @@ const MAX_WORDS: u64 = 4096;
 /// What is run.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// A raw disk.
+    /// A disk of any format that QEMU attaches; with `netboot`, the folder of a netboot output.
     pub image: PathBuf,
+    /// No disk: the firmware fetches the UKI of the folder over the network.
+    pub netboot: bool,
     /// The machine's architecture.
     pub arch: Arch,
     /// What starts it.
@@ -168,10 +171,14 @@ impl Attempt<'_> {
     }
 
     fn machine(&self, accel: Accel) -> Result<Machine<'_>> {
-        let disk = self.folder.join("disk.qcow2");
-        let image =
-            fs::canonicalize(&self.options.image).context(|| format!("finding `{}`", self.options.image.display()))?;
-        overlay::write(&disk, &image, self.options.disk_size)?;
+        let (mut disk, mut served) = (None, None);
+        if self.options.netboot {
+            served = Some(absolute(&self.options.image)?);
+        } else {
+            let path = self.folder.join("disk.qcow2");
+            overlay(&path, &self.options.image, Some(self.options.disk_size))?;
+            disk = Some(path);
+        }
         let flash = match &self.firmware {
             Some(firmware) => Some((firmware.code.clone(), self.vars(firmware)?)),
             None => None,
@@ -179,9 +186,7 @@ impl Attempt<'_> {
         let mut extra = Vec::new();
         for (index, path) in self.options.extra_disks.iter().enumerate() {
             let target = self.folder.join(format!("extra-{index}.qcow2"));
-            let path = fs::canonicalize(path).context(|| format!("finding `{}`", path.display()))?;
-            let length = fs::metadata(&path).context(|| format!("reading `{}`", path.display()))?.len();
-            overlay::write(&target, &path, length)?;
+            overlay(&target, path, None)?;
             extra.push(target);
         }
         let mut credentials = Vec::new();
@@ -191,7 +196,7 @@ impl Attempt<'_> {
             fs::write(&path, credential.smbios()).context(|| format!("writing `{}`", path.display()))?;
             credentials.push(path);
         }
-        Ok(Machine { options: self.options, accel, flash, disk, extra, credentials })
+        Ok(Machine { options: self.options, accel, flash, disk, served, extra, credentials })
     }
 
     /// The firmware's variables: kept ones, or a copy for this run.
@@ -224,6 +229,23 @@ impl Attempt<'_> {
             }
         }
     }
+}
+
+/// The UKI of a netboot output's folder.
+pub const NETBOOT: &str = "netboot.efi";
+
+/// Writes an overlay over an image of any format that QEMU attaches; of the image's own size where none is asked for.
+fn overlay(path: &Path, image: &Path, size: Option<u64>) -> Result<()> {
+    let opened = output::open(image)?;
+    let format = opened.kind.qemu().ok_or_else(|| {
+        Error::user(format!("QEMU attaches no `{}`", opened.kind.name()))
+            .hint(format!("make a disk of it first: imagebuild convert {} --to qcow2", image.display()))
+    })?;
+    overlay::write(path, &absolute(image)?, format, size.unwrap_or(opened.disk.length().next_multiple_of(512)))
+}
+
+fn absolute(path: &Path) -> Result<PathBuf> {
+    fs::canonicalize(path).context(|| format!("finding `{}`", path.display()))
 }
 
 /// What QEMU said of its fault.

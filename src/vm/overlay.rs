@@ -1,4 +1,4 @@
-//! A qcow2 file that holds nothing yet and stands on a raw image: what a guest writes goes there.
+//! A qcow2 file that holds nothing yet and stands on an image: what a guest writes goes there.
 //!
 //! ```text
 //! cluster 0   header, extensions, path of the image
@@ -28,9 +28,10 @@ const MAX_PATH: usize = 1023;
 /// Extension "backing file format name".
 const BACKING_FORMAT: u32 = 0xe279_2aca;
 
-/// Writes the overlay `path` of `size` bytes over the raw image at `backing`, an absolute path.
-pub fn write(path: &Path, backing: &Path, size: u64) -> Result<()> {
-    let head = head(backing.as_os_str().as_bytes(), size)?;
+/// Writes the overlay `path` of `size` bytes over the image at `backing`, an absolute path; `format` is QEMU's name
+/// of what it is.
+pub fn write(path: &Path, backing: &Path, format: &str, size: u64) -> Result<()> {
+    let head = head(backing.as_os_str().as_bytes(), format, size)?;
     let doing = || format!("writing `{}`", path.display());
     let file = File::create(path).context(doing)?;
     file.write_all_at(&head, 0).context(doing)?;
@@ -40,7 +41,7 @@ pub fn write(path: &Path, backing: &Path, size: u64) -> Result<()> {
     file.set_len(4 * CLUSTER).context(doing)
 }
 
-fn head(backing: &[u8], size: u64) -> Result<Vec<u8>> {
+fn head(backing: &[u8], format: &str, size: u64) -> Result<Vec<u8>> {
     if backing.len() > MAX_PATH {
         return Err(Error::user(format!("the image's path has more than {MAX_PATH} bytes")));
     }
@@ -50,8 +51,9 @@ fn head(backing: &[u8], size: u64) -> Result<Vec<u8>> {
     }
     let mut extensions = Vec::new();
     extensions.extend(BACKING_FORMAT.to_be_bytes());
-    extensions.extend(3u32.to_be_bytes());
-    extensions.extend(b"raw\0\0\0\0\0");
+    extensions.extend((format.len() as u32).to_be_bytes());
+    extensions.extend(format.as_bytes());
+    extensions.resize(extensions.len().next_multiple_of(8), 0);
     extensions.extend([0; 8]);
     let name_at = HEADER as usize + extensions.len();
 
@@ -84,7 +86,7 @@ mod tests {
 
     #[test]
     fn the_header_has_its_size_and_the_path_its_place() {
-        let head = head(b"/x.raw", 5 << 30).unwrap();
+        let head = head(b"/x.raw", "raw", 5 << 30).unwrap();
         assert_eq!(head[100..104], HEADER.to_be_bytes());
         let at = u64::from_be_bytes(head[8..16].try_into().unwrap()) as usize;
         assert_eq!(&head[at..], b"/x.raw");
@@ -94,9 +96,9 @@ mod tests {
 
     #[test]
     fn what_the_format_cannot_say_is_refused() {
-        assert!(head(&[b'x'; 1024], 512).is_err());
-        assert!(head(b"/x", 513).is_err());
-        assert!(head(b"/x", MAX_SIZE + 512).is_err());
-        assert!(head(b"/x", MAX_SIZE).is_ok());
+        assert!(head(&[b'x'; 1024], "raw", 512).is_err());
+        assert!(head(b"/x", "raw", 513).is_err());
+        assert!(head(b"/x", "raw", MAX_SIZE + 512).is_err());
+        assert!(head(b"/x", "raw", MAX_SIZE).is_ok());
     }
 }

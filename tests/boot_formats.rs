@@ -1,0 +1,56 @@
+//! The node of `examples/hello-pod.toml` in each format that QEMU attaches, and without a disk: booted to its pod.
+
+#[path = "common/node.rs"]
+mod node;
+
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
+use node::{boot, build, hello_pod_text};
+
+/// Seconds for a boot under emulation on a machine that others use, too.
+const TIMEOUT: u32 = 600;
+
+/// Every output of one build: the raw disk is there for all, since the helper looks for it.
+fn outputs() -> PathBuf {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    let text = || {
+        hello_pod_text()
+            + "\n[[output]]\nformat.qcow2 = { codec = \"zstd\" }\n[[output]]\nformat.vhd = { kind = \"dynamic\" }\n\
+               [[output]]\nformat.vhdx = {}\n[[output]]\nformat.vmdk = {}\n[[output]]\nformat.netboot = {}\n"
+    };
+    FOLDER.get_or_init(|| build("formats", &text()).folder).clone()
+}
+
+/// The pod's own line ends with its control group, which nothing outside of the running pod writes in this form.
+fn says_hello(name: &str, file: &str, more: &[&str]) {
+    boot(name, &outputs().join(file), "/kubepods.slice/", TIMEOUT, more)
+        .ended(0)
+        .saw("hello from a pod")
+        .saw_no("FATAL");
+}
+
+#[test]
+fn a_qcow2_boots() {
+    says_hello("qcow2", "hello-pod_1.qcow2", &[]);
+}
+
+#[test]
+fn a_vhd_boots() {
+    says_hello("vhd", "hello-pod_1.vhd", &[]);
+}
+
+#[test]
+fn a_vhdx_boots() {
+    says_hello("vhdx", "hello-pod_1.vhdx", &["--disk", "scsi"]);
+}
+
+#[test]
+fn a_vmdk_boots() {
+    says_hello("vmdk", "hello-pod_1.vmdk", &["--disk", "nvme"]);
+}
+
+#[test]
+fn a_machine_without_a_disk_boots() {
+    says_hello("netboot", "hello-pod_1.netboot", &[]);
+}
