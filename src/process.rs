@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::os::unix::process::CommandExt;
-use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus};
+use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus};
 use std::sync::Mutex;
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
@@ -31,6 +31,11 @@ impl Running {
         let leader = Pid::from_child(&child);
         running.insert(leader.as_raw_nonzero().get());
         Ok(Running { child, leader: Some(leader) })
+    }
+
+    /// What it reads as standard input, where that is a pipe; once.
+    pub fn stdin(&mut self) -> Option<ChildStdin> {
+        self.child.stdin.take()
     }
 
     /// What it writes to standard output, where that is a pipe; once.

@@ -1,4 +1,4 @@
-//! `boot`: an image in QEMU, on a throw-away overlay.
+//! `boot`: an image in QEMU, on an overlay.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -74,6 +74,13 @@ pub struct Args {
     /// The machine's id, as firmware tells it.
     #[arg(long, value_name = "UUID")]
     uuid: Option<Guid>,
+    /// Keep what the guest writes to the disk in this file (qcow2), made where it is missing; it holds
+    /// for this image alone.
+    #[arg(long, value_name = "FILE")]
+    overlay: Option<PathBuf>,
+    /// Hand standard input to the console: for images made with the template `debug`.
+    #[arg(long)]
+    input: bool,
     /// Keep the firmware's variables in this file, made where it is missing.
     #[arg(long, value_name = "FILE")]
     firmware_vars: Option<PathBuf>,
@@ -138,6 +145,8 @@ fn options(args: &Args) -> Result<vm::Options> {
         until: args.until.as_ref().map(|text| expand(text, &credentials)),
         credentials,
         uuid: args.uuid,
+        overlay: args.overlay.clone(),
+        input: args.input,
         firmware_vars: args.firmware_vars.clone(),
         extra_disks: args.extra_disks.clone(),
         timeout: seconds.map(Duration::from_secs),

@@ -4,7 +4,8 @@
 //!   has none, the one that systemd made up at first boot is kept on /var and laid over the new
 //!   one at each later start, before the journal moves to /var.
 //! - The host name is the profile's, else the credential `system.hostname`'s, else DHCP's where it comes in
-//!   time, else `node-` and the machine id.
+//!   time, else `node-` and the machine id. PID 1 takes the credential from SMBIOS; one of the ESP has to be
+//!   decrypted, which PID 1 does for units only.
 
 use super::paths;
 use super::put::Put;
@@ -28,6 +29,8 @@ pub(super) fn step(tree: &mut Tree, inputs: &Inputs<'_>) -> Result<()> {
     match &inputs.profile.network.hostname {
         Some(name) => put.text("/etc/hostname", 0o644, format!("{name}\n")),
         None => {
+            put.text(&format!("{}/hostname-credential.conf", paths::TMPFILES), 0o644, CREDENTIAL)?;
+            put.unit("imagebuild-hostname-credential.service", CREDENTIAL_UNIT, &["sysinit.target"])?;
             put.text(&format!("{}/hostname.conf", paths::TMPFILES), 0o644, HOSTNAME)?;
             put.unit("imagebuild-hostname.service", HOSTNAME_UNIT, &["multi-user.target"])
         }
@@ -79,6 +82,26 @@ RemainAfterExit=yes
 ExecStart=mount --bind -o ro /var/lib/imagebuild/machine-id /etc/machine-id
 # The journal names its folder by the id that it read when it started.
 ExecStart=systemctl --no-block restart systemd-journald.service
+";
+
+const CREDENTIAL: &str = "w^ /proc/sys/kernel/hostname - - - - system.hostname\n";
+
+/// /var holds the host's key, which a credential may be encrypted with.
+const CREDENTIAL_UNIT: &str = "\
+[Unit]
+Description=Take the host name of a credential
+DefaultDependencies=no
+RequiresMountsFor=/var
+Before=systemd-networkd.service shutdown.target
+Conflicts=shutdown.target
+ConditionHost=localhost
+ConditionDirectoryNotEmpty=/run/credstore.encrypted
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ImportCredential=system.hostname
+ExecStart=systemd-tmpfiles --create /usr/lib/imagebuild/hostname-credential.conf
 ";
 
 const HOSTNAME: &str = "w /proc/sys/kernel/hostname - - - - node-%m\n";

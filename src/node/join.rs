@@ -4,10 +4,12 @@
 //! |---|---|
 //! | `kubelet.bootstrap` | /etc/kubernetes/bootstrap-kubelet.conf |
 //! | `kubernetes.ca` | /etc/kubernetes/pki/ca.crt |
-//! | `system.hostname` | the host name; systemd itself reads it |
+//! | `system.hostname` | the host name; systemd itself reads it from SMBIOS, `identity` from the ESP |
 //!
-//! A credential that is not there changes nothing, so files that somebody else wrote stay.
+//! A credential that is not there changes nothing, so files that somebody else wrote stay. What the kubelet
+//! waits for is said on the console.
 
+use super::failure::say;
 use super::paths;
 use super::put::Put;
 use crate::error::Result;
@@ -30,7 +32,18 @@ pub(super) fn step(tree: &mut Tree, inputs: &Inputs<'_>) -> Result<()> {
         paths::CA
     );
     put.text(&format!("{}/join.conf", paths::TMPFILES), 0o644, lines)?;
-    put.unit("imagebuild-join.service", UNIT, &["multi-user.target"])
+    put.unit("imagebuild-join.service", UNIT, &["multi-user.target"])?;
+    for (name, credential, absent) in [
+        ("ca", "kubernetes.ca", &[paths::CA][..]),
+        ("kubeconfig", "kubelet.bootstrap", &[paths::BOOTSTRAP, paths::KUBECONFIG]),
+    ] {
+        let conditions = absent.iter().map(|path| format!("ConditionPathExists=!{path}\n"));
+        let head: String = std::iter::once("After=imagebuild-join.service\n".to_owned()).chain(conditions).collect();
+        let why = format!("`{credential}` is missing ({})", absent[0]);
+        let text = say("the kubelet waits for credentials", &why, &head);
+        put.unit(&format!("imagebuild-waits-{name}.service"), text, &["multi-user.target"])?;
+    }
+    Ok(())
 }
 
 const UNIT: &str = "\

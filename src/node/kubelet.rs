@@ -98,7 +98,12 @@ UMask=0077
 const PATH: &str = "\
 [Unit]
 Description=What a cluster gives the node
+# Else it would be wanted before basic.target, and imagebuild-join.service, for which it waits, comes after.
+DefaultDependencies=no
 RequiresMountsFor=/etc/kubernetes
+After=sysinit.target
+Before=shutdown.target
+Conflicts=shutdown.target
 
 [Path]
 PathChanged=/etc/kubernetes

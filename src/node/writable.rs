@@ -2,7 +2,7 @@
 //!
 //! A folder becomes an overlay: the image's files below, what is written above, on /var (persistent) or
 //! in memory (volatile). So files that nobody touched follow the image at the next release, changed
-//! ones win, and both without a copy. What won is listed in the journal at each boot. The overlay
+//! ones win, and both without a copy. What won is listed on the console at each boot. The overlay
 //! uses none of `index`, `metacopy`, `redirect_dir`, `xino`: only then may the lower side change
 //! between mounts (the kernel's filesystems/overlayfs, "changes to underlying filesystems").
 
@@ -154,6 +154,9 @@ fn list(uppers: &str) -> String {
          [Service]\n\
          Type=oneshot\n\
          RemainAfterExit=yes\n\
+         StandardOutput=journal+console\n\
+         StandardError=journal+console\n\
+         SyslogIdentifier=imagebuild-changed\n\
          ExecStart=-lsattr -R -a{uppers}\n"
     )
 }

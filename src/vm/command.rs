@@ -178,7 +178,7 @@ impl Machine<'_> {
     }
 
     fn disk(&self, line: &mut Line, id: &str, path: &Path, more: &str) {
-        // The overlay is thrown away, so nothing needs to reach the host's disk.
+        // What must last is in the host's memory even when QEMU is killed; no host's power cut is waited for.
         line.option("-drive", &format!("if=none,id={id},format=qcow2,cache=unsafe,file="), path);
         let device = match self.options.bus {
             Bus::Virtio => format!("virtio-blk-pci,drive={id}{more}"),
@@ -225,6 +225,8 @@ mod tests {
             cpus: 2,
             credentials: Vec::new(),
             uuid: None,
+            overlay: None,
+            input: false,
             firmware_vars: None,
             extra_disks: Vec::new(),
             until: None,

@@ -1,11 +1,13 @@
-//! An image run in QEMU, on a throw-away overlay: the image itself is never changed.
+//! An image run in QEMU, on an overlay: the image itself is never changed.
 //!
 //! Everything that a run writes (overlay, firmware variables, credentials) lies in one folder
-//! below `TMPDIR`, gone with the run; the guest's serial console is its only output.
+//! below `TMPDIR`, gone with the run, but for overlay and variables where a file to keep them is named;
+//! the guest's serial console is its only output.
 
 mod command;
 mod console;
 mod firmware;
+mod input;
 pub mod overlay;
 
 use std::fs;
@@ -17,6 +19,7 @@ pub use command::{Accel, Bus, Credential};
 
 use command::Machine;
 use console::{Console, Seen};
+use input::Input;
 
 use crate::arch::Arch;
 use crate::error::{Context, Error, Kind, Result};
@@ -57,6 +60,10 @@ pub struct Options {
     pub credentials: Vec<Credential>,
     /// The machine's id in SMBIOS.
     pub uuid: Option<Guid>,
+    /// A file that keeps what the guest writes to its disk from run to run, a qcow2 over the image.
+    pub overlay: Option<PathBuf>,
+    /// Whether our standard input goes to the guest's console.
+    pub input: bool,
     /// A file that keeps the firmware's variables from run to run.
     pub firmware_vars: Option<PathBuf>,
     /// Raw disks that are attached before the image; never changed either.
@@ -99,7 +106,8 @@ pub fn run(options: &Options, report: &Report) -> Result<End> {
         chosen => chosen,
     };
     let probing = options.accel == Accel::Auto && accel == Accel::Kvm;
-    let mut attempt = Attempt { options, program, firmware, folder: folder.path(), start };
+    let input = if options.input { Some(Input::start()?) } else { None };
+    let mut attempt = Attempt { options, program, firmware, folder: folder.path(), start, input };
     if probing {
         match attempt.run(accel, &mut console, Some(SILENCE))? {
             Outcome::Ended(end) => return attempt.judge(end, &console),
@@ -142,6 +150,7 @@ struct Attempt<'a> {
     firmware: Option<firmware::Firmware>,
     folder: &'a Path,
     start: Instant,
+    input: Option<Input>,
 }
 
 impl Attempt<'_> {
@@ -151,8 +160,12 @@ impl Attempt<'_> {
         let words = self.folder.join("qemu.log");
         let stderr = fs::File::create(&words).context(|| format!("writing `{}`", words.display()))?;
         let mut command = machine.command(&self.program);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(stderr);
+        let stdin = if self.input.is_some() { Stdio::piped() } else { Stdio::null() };
+        command.stdin(stdin).stdout(Stdio::piped()).stderr(stderr);
         let mut qemu = Running::spawn(&mut command).context(|| format!("starting `{}`", self.program.display()))?;
+        if let (Some(input), Some(console)) = (&self.input, qemu.stdin()) {
+            input.lead_to(console);
+        }
         let output = qemu.stdout().ok_or_else(|| Error::bug("QEMU without a console"))?;
         let deadline = self.options.timeout.map(|timeout| self.start + timeout);
         let seen = console.follow(output, deadline, silence.map(|silence| Instant::now() + silence))?;
@@ -175,8 +188,10 @@ impl Attempt<'_> {
         if self.options.netboot {
             served = Some(absolute(&self.options.image)?);
         } else {
-            let path = self.folder.join("disk.qcow2");
-            overlay(&path, &self.options.image, Some(self.options.disk_size))?;
+            let path = self.options.overlay.clone().unwrap_or_else(|| self.folder.join("disk.qcow2"));
+            if self.options.overlay.is_none() || !path.exists() {
+                overlay(&path, &self.options.image, Some(self.options.disk_size))?;
+            }
             disk = Some(path);
         }
         let flash = match &self.firmware {

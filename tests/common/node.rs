@@ -3,9 +3,11 @@
 
 use std::ffi::OsStr;
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::{Mutex, MutexGuard, OnceLock};
+use std::time::Duration;
 
 /// Where everything that the tests make lies; kept from run to run, so that inputs are fetched once.
 pub fn scratch() -> PathBuf {
@@ -39,6 +41,13 @@ pub fn run(code: i32, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) ->
     output
 }
 
+/// The number of the partition with the boot files.
+pub const ESP: usize = 1;
+/// The number of the root's partition.
+pub const ROOT: usize = 2;
+/// The number of the partition with the root's hash tree.
+pub const VERITY: usize = 3;
+
 /// A built image and the folder that holds it.
 #[derive(Clone)]
 pub struct Image {
@@ -53,6 +62,11 @@ impl Image {
     pub fn manifest(&self) -> serde_json::Value {
         let text = fs::read(self.folder.join("manifest.json")).expect("a manifest");
         serde_json::from_slice(&text).expect("JSON")
+    }
+
+    /// The byte at which partition `number` of the image begins: [`ESP`], [`ROOT`] or [`VERITY`].
+    pub fn start(&self, number: usize) -> u64 {
+        self.manifest()["partitions"][number - 1]["start"].as_u64().expect("a number")
     }
 
     /// A copy of the disk that a test may spoil.
@@ -120,7 +134,26 @@ impl Boot {
         self
     }
 
-    fn tail(&self) -> String {
+    /// Fails the test unless the machine started again of itself, before its time was over.
+    pub fn restarted(&self) -> &Self {
+        self.ended(5);
+        assert!(self.said.contains("powered off or rebooted"), "{}\n--- console\n{}", self.said, self.tail());
+        self
+    }
+
+    /// How often `text` was on the console.
+    pub fn count(&self, text: &str) -> usize {
+        self.console.matches(text).count()
+    }
+
+    /// The rest of the line after `prefix`, where a line begins with it; fails the test if none does.
+    pub fn after(&self, prefix: &str) -> &str {
+        let found = self.console.lines().find_map(|line| line.trim().strip_prefix(prefix));
+        found.unwrap_or_else(|| panic!("no line begins with `{prefix}`:\n{}\n{}", self.tail(), self.said)).trim()
+    }
+
+    /// The last lines of the console, for a test that failed.
+    pub fn tail(&self) -> String {
         let lines: Vec<&str> = self.console.lines().collect();
         lines[lines.len().saturating_sub(60)..].join("\n")
     }
@@ -141,16 +174,40 @@ fn machine() -> MutexGuard<'static, ()> {
 
 /// Boots `image` until `until` is on the console or `timeout` seconds are over.
 pub fn boot(name: &str, image: &Path, until: &str, timeout: u32, more: &[&str]) -> Boot {
+    booted(name, image, until, timeout, more, None)
+}
+
+/// The same; once `prompt` is on the console, `line` is typed there every two seconds.
+pub fn type_into(name: &str, image: &Path, until: &str, timeout: u32, more: &[&str], typed: (&str, &str)) -> Boot {
+    booted(name, image, until, timeout, &[more, &["--input"]].concat(), Some(typed))
+}
+
+fn booted(name: &str, image: &Path, until: &str, timeout: u32, more: &[&str], typed: Option<(&str, &str)>) -> Boot {
     let _machine = machine();
     let log = scratch().join(format!("{name}.console"));
+    drop(fs::remove_file(&log));
+    let read = || String::from_utf8_lossy(&fs::read(&log).unwrap_or_default()).into_owned();
     let mut command = tool();
     command.arg("--quiet").arg("boot").arg(image).args(["--accel", "tcg", "--until", until]);
     // One processor: with more, QEMU 7.2 under emulation was seen to upset the kernel's clock.
     command.args(["--cpus", "1", "--timeout", &timeout.to_string()]).arg("--log").arg(&log).args(more);
-    let output = command.output().expect("the tool starts");
+    if typed.is_some() {
+        command.stdin(Stdio::piped());
+    }
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the tool starts");
+    if let (Some((prompt, line)), Some(mut keys)) = (typed, child.stdin.take()) {
+        while child.try_wait().expect("a child").is_none() {
+            std::thread::sleep(Duration::from_secs(2));
+            // The tool may end at any moment, and with it whoever reads.
+            if read().contains(prompt) && writeln!(keys, "{line}").is_err() {
+                break;
+            }
+        }
+    }
+    let output = child.wait_with_output().expect("the tool ends");
     Boot {
         code: output.status.code().unwrap_or(-1),
-        console: String::from_utf8_lossy(&fs::read(&log).unwrap_or_default()).into_owned(),
+        console: read(),
         said: String::from_utf8_lossy(&output.stderr).into_owned(),
     }
 }
