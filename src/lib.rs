@@ -34,11 +34,13 @@ pub mod init;
 pub mod disk;
 pub mod boot;
 pub mod assemble;
+pub mod target;
 pub mod output;
 pub mod artifact;
 pub mod manifest;
 pub mod vm;
 pub mod audit;
+pub mod lint;
 pub mod cli;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
@@ -81,20 +83,15 @@ pub fn build(request: &Request, cx: &Context) -> Result<Manifest> {
     let lock = resolve(&profile, request.locked, cx)?;
     let fetched = source::fetch(&lock, &profile, profile.image.arch, Arch::host(), cx)?;
     let assembled = assemble::assemble(&profile, &lock, &fetched, !request.unconfined, cx)?;
+    target::check_drivers(&profile, &assembled.parts.modules)?;
     let root = seal(&profile, &lock, &assembled, request.fast, cx)?;
     let boot = boot(&profile, &lock, &assembled, &root, cx)?;
-    let pieces = disk::Pieces { esp: boot.esp.clone(), root: root.squashfs.content(), verity: root.verity.content() };
-    let (layout, disk) = place(&profile, &lock, &root, &boot, &pieces, cx)?;
-    let given = output::Made { image: &profile.image, boot: &boot, layout: &layout, pieces: &pieces, disk: &disk };
-    let artifacts = write(&given, &profile.outputs, lock.epoch, &request.output, cx)?;
-    let made = manifest::Made {
-        profile: &profile,
-        lock: &lock,
-        assembled: &assembled,
-        root: &root,
-        boot: &boot,
-        layout: &layout,
-    };
+    let disks = place(&profile, &lock, &assembled, &root, &boot, cx)?;
+    check(&profile, &disks, cx)?;
+    let artifacts = write(&profile, &lock, &boot, &disks, &request.output, cx)?;
+    let layout = &disks.layout;
+    let made =
+        manifest::Made { profile: &profile, lock: &lock, assembled: &assembled, root: &root, boot: &boot, layout };
     let manifest = Manifest::new(&made, request.fast, artifacts, cx.report.warnings())?;
     manifest.write(&request.output.join(manifest::NAME))?;
     manifest.write_sums(&request.output)?;
@@ -159,6 +156,7 @@ fn boot(
     let target = boot::Target {
         image: &profile.image,
         words: &profile.kernel.cmdline,
+        drivers: &target::disk_drivers(profile),
         root: &root.root_hash,
         init: init::binary(profile.image.arch),
         bios: profile.boot.bios(),
@@ -169,58 +167,77 @@ fn boot(
     Ok(boot)
 }
 
+/// The disk of every output.
 fn place(
     profile: &Profile,
     lock: &Lock,
+    assembled: &assemble::Assembled,
     root: &root::Root,
     boot: &boot::Boot,
-    pieces: &disk::Pieces,
     cx: &Context,
-) -> Result<(disk::Layout, disk::Disk)> {
+) -> Result<target::Disks> {
     let stage = cx.report.stage("place", None);
-    let sizes = disk::Sizes::new(&profile.layout, &profile.var, profile.boot.bios())?;
-    let layout = disk::Layout::new(&profile.image, sizes, &root.root_hash)?;
-    let bios = match &boot.grub {
-        Some(grub) => Some(grub.on_disk(layout.partition(disk::Role::Bios)?.at, disk::SECTOR)?),
-        None => None,
-    };
-    let (disk, warning) = disk::place(&layout, pieces, bios.as_ref(), lock.epoch)?;
-    if let Some(warning) = warning {
+    let disks = target::place(profile, root, boot, &assembled.parts, lock.epoch)?;
+    if let Some(warning) = &disks.warning {
         cx.report.warn(warning);
     }
-    stage.done(disk.occupied(), false);
-    Ok((layout, disk))
+    stage.done(disks.of.iter().map(|placed| placed.disk.occupied()).max().unwrap_or(0), false);
+    Ok(disks)
+}
+
+/// Holds every disk against the rules before anything of it is written.
+fn check(profile: &Profile, disks: &target::Disks, cx: &Context) -> Result<()> {
+    let stage = cx.report.stage("check", None);
+    // An update brings one UKI more.
+    let room = u64::from(profile.layout.slots) - 1;
+    for (output, placed) in profile.outputs.iter().zip(&disks.of) {
+        let doing = || format!("checking the output `{}`", output.name.as_deref().unwrap_or(output.format.name()));
+        let asked = lint::Asked { cloud: profile.cloud(output), room };
+        let found = lint::unwritten(&placed.disk, &asked).context(doing)?;
+        found.unchecked.iter().for_each(|what| cx.report.warn(format!("not looked at: {what}")));
+        if let Some(error) = lint::error(&found) {
+            return Err(error.context(doing()));
+        }
+    }
+    stage.done(0, false);
+    Ok(())
 }
 
 /// Every output, all at once: what each of them reads is in memory after the first.
 fn write(
-    made: &output::Made<'_>,
-    outputs: &[profile::Output],
-    epoch: epoch::Epoch,
+    profile: &Profile,
+    lock: &Lock,
+    boot: &boot::Boot,
+    disks: &target::Disks,
     folder: &Path,
     cx: &Context,
 ) -> Result<Vec<manifest::Artifact>> {
     std::fs::create_dir_all(folder).context(|| format!("making `{}`", folder.display()))?;
-    let stage = cx.report.stage("write", Some(made.disk.len() * outputs.len() as u64));
-    let name = made.image.name();
-    let seed = guid::Guid::seed(&made.image.id);
-    let how = output::Emit { jobs: cx.jobs, seed, epoch, name: &name, spool: folder };
-    let write = |output: &profile::Output| {
+    let stage = cx.report.stage("write", Some(disks.of.iter().map(|placed| placed.disk.len()).sum()));
+    let name = profile.image.name();
+    let seed = guid::Guid::seed(&profile.image.id);
+    let how = output::Emit { jobs: cx.jobs, seed, epoch: lock.epoch, name: &name, spool: folder };
+    let write = |output: &profile::Output, placed: &target::Placed| {
         let maker = output::of(&output.format);
         let path = folder.join(format!("{name}{}", output::suffix(output, &maker)));
+        let target::Placed { layout, pieces, disk, .. } = placed;
+        let made = output::Made { image: &profile.image, boot, layout, pieces, disk };
         let artifacts = match &maker {
             output::Maker::File(format) => {
                 let writing = artifact::Writing { format: &**format, compress: output.compress, how };
-                vec![artifact::write(&writing, made.disk, &path, Some(&stage))?]
+                vec![artifact::write(&writing, disk, &path, Some(&stage))?]
             }
             output::Maker::Folder(bundle) => {
-                artifact::write_bundle(&**bundle, made, &how, output.compress, &path, Some(&stage))?
+                artifact::write_bundle(&**bundle, &made, &how, output.compress, &path, Some(&stage))?
             }
         };
         let entry = |artifact: artifact::Artifact| manifest::Artifact {
             // All of them lie below the folder.
             path: artifact.path.strip_prefix(folder).unwrap_or(&artifact.path).to_string_lossy().into_owned(),
             format: maker.name().to_owned(),
+            cloud: output.cloud.clone(),
+            cmdline: placed.words.clone(),
+            disk: disk.len(),
             size: artifact.size,
             sha256: artifact.sha256,
         };
@@ -228,7 +245,8 @@ fn write(
     };
     let write = &write;
     let artifacts: Result<Vec<_>> = std::thread::scope(|scope| {
-        let threads: Vec<_> = outputs.iter().map(|output| scope.spawn(move || write(output))).collect();
+        let pairs = profile.outputs.iter().zip(&disks.of);
+        let threads: Vec<_> = pairs.map(|(output, placed)| scope.spawn(move || write(output, placed))).collect();
         let joined = threads.into_iter().map(|thread| thread.join());
         joined.map(|result| result.unwrap_or_else(|_| Err(Error::bug("a thread that wrote an output died")))).collect()
     });

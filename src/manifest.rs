@@ -140,6 +140,15 @@ pub struct Artifact {
     pub path: String,
     /// The format's name.
     pub format: String,
+    /// What it is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cloud: Option<String>,
+    /// Bytes of the disk in it; 0 where an older manifest does not tell.
+    #[serde(default)]
+    pub disk: u64,
+    /// Words of the command line that it alone has, behind those of [`Boot::cmdline`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cmdline: Vec<String>,
     /// Bytes, holes included.
     pub size: u64,
     /// Of all bytes.

@@ -120,17 +120,8 @@ pub fn format(data: &dyn Bytes, parameters: &Parameters, jobs: usize, out: &mut 
 ///
 /// A superblock that cannot be is an error; one that lies about its salt shows as a fault of the tree.
 pub fn verify(data: &dyn Bytes, hash: &dyn Bytes, root_hash: &Digest, jobs: usize) -> Result<Option<Fault>> {
-    let (salt, data_blocks) = read_superblock(hash)?;
-    let length = data.length();
-    if data_blocks == 0 || data_blocks > length / BLOCK as u64 {
-        return Err(Error::source(format!("the hash tree is of {data_blocks} blocks, the data has {length} bytes")));
-    }
+    let (salt, data_blocks) = check_superblock(data, hash)?;
     let levels = levels(data_blocks);
-    let needed = (1 + levels.iter().sum::<u64>()) * BLOCK as u64;
-    let present = hash.length();
-    if present < needed {
-        return Err(Error::source(format!("the hash tree has {present} bytes")).hint(format!("expected {needed}")));
-    }
     let salted = salted(&salt);
     let mut expected = root_hash.0.to_vec();
     let mut at = 1;
@@ -145,6 +136,21 @@ pub fn verify(data: &dyn Bytes, hash: &dyn Bytes, root_hash: &Digest, jobs: usiz
     }
     let found = hash_blocks(data, data_blocks, &salted, jobs)?;
     Ok(first_difference(&found, &expected).map(Fault::Data))
+}
+
+/// Salt and number of data blocks out of the superblock of `hash`, which must be one that `data` can have.
+pub fn check_superblock(data: &dyn Bytes, hash: &dyn Bytes) -> Result<(Vec<u8>, u64)> {
+    let (salt, data_blocks) = read_superblock(hash)?;
+    let length = data.length();
+    if data_blocks == 0 || data_blocks > length / BLOCK as u64 {
+        return Err(Error::source(format!("the hash tree is of {data_blocks} blocks, the data has {length} bytes")));
+    }
+    let needed = (1 + levels(data_blocks).iter().sum::<u64>()) * BLOCK as u64;
+    let present = hash.length();
+    if present < needed {
+        return Err(Error::source(format!("the hash tree has {present} bytes")).hint(format!("expected {needed}")));
+    }
+    Ok((salt, data_blocks))
 }
 
 /// The salt and the number of data blocks, once the rest is what we can read.

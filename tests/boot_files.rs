@@ -98,6 +98,7 @@ fn tree() -> Tree {
     put("/usr/lib/os-release", b"ID=test\nVERSION_ID=1\nIMAGE_ID=small\nIMAGE_VERSION=1.0.0\n".to_vec());
     put("/usr/lib/systemd/boot/efi/linuxx64.efi.stub", stub());
     put("/usr/lib/systemd/boot/efi/systemd-bootx64.efi", stub());
+    put("/usr/lib/systemd/boot/efi/addonx64.efi.stub", stub());
     tree
 }
 
@@ -248,6 +249,7 @@ fn boot(folder: &Path) -> Boot {
     let target = Target {
         image: &image,
         words: &["quiet".to_owned()],
+        drivers: &[],
         root: &Digest::of(b"root"),
         init: b"\x7fELF, more or less",
         bios: false,
@@ -334,6 +336,36 @@ fn objdump_and_sbverify_read_the_uki() {
             Digest::of(b"root")
         )
     );
+}
+
+#[test]
+fn objdump_reads_the_addon_and_the_line_stays_sealed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (tree, modules) = with_tables();
+    let parts = Parts::find(&tree, Arch::Amd64, modules).unwrap();
+    let base = boot(folder.path()).cmdline;
+    let words = |list: &[&str]| list.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+    assert!(boot::addon::make(&parts, &base, &[]).unwrap().is_none());
+    let addon = boot::addon::make(&parts, &base, &words(&["console=ttyS1", "rootdelay=300"])).unwrap().unwrap();
+    let path = folder.path().join("target.addon.efi");
+    std::fs::write(&path, addon.read(1 << 20).unwrap()).unwrap();
+    let headers = run("objdump", &["-h", path.to_str().unwrap()]);
+    let names: Vec<&str> = headers
+        .lines()
+        .filter_map(|line| line.split_whitespace().nth(1))
+        .filter(|name| name.starts_with('.'))
+        .collect();
+    assert_eq!(names, [".text", ".cmdline"]);
+    let bytes = addon.read(1 << 20).unwrap();
+    let pe = boot::uki::Pe::parse(&bytes).unwrap();
+    assert_eq!(pe.named(".cmdline"), Some(&b"console=ttyS1 rootdelay=300"[..]));
+    for word in ["roothash=00", "rd\"init\"=/x", "systemd.verity=0"] {
+        let error = boot::addon::make(&parts, &base, &words(&[word])).unwrap_err();
+        assert!(error.to_string().contains("decides what is booted"), "{error}");
+    }
+    let without = Parts { addon_stub: None, ..parts };
+    let error = boot::addon::make(&without, &base, &words(&["quiet"])).unwrap_err();
+    assert!(error.hints()[0].contains("systemd-boot-efi"), "{error}");
 }
 
 #[test]

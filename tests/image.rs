@@ -84,7 +84,15 @@ fn make() -> Made {
     let options = Options { level: 1, epoch: EPOCH.0, ..Options::default() };
     let (root, _) = root::pack(&tree, &store, &options, &Guid::seed(&image.id), &Report::silent()).unwrap();
     let parts = Parts::find(&tree, Arch::Amd64, modules).unwrap();
-    let target = Target { image: &image, words: &[], root: &root.root_hash, init: b"init", bios: false, epoch: EPOCH };
+    let target = Target {
+        image: &image,
+        words: &[],
+        drivers: &[],
+        root: &root.root_hash,
+        init: b"init",
+        bios: false,
+        epoch: EPOCH,
+    };
     let boot = boot::assemble(&parts, &target, &store).unwrap();
     let sizes = profile::Layout { slot: Size(4 << 20), slots: 2, esp: Size(260 << 20) };
     let sizes = Sizes::new(&sizes, &Var { size: Size(64 << 20), encryption: Encryption::None }, false).unwrap();

@@ -14,6 +14,10 @@ use crate::output;
 
 /// Where UKIs lie on the ESP.
 const UKIS: &str = "EFI/Linux/";
+/// Where addons of all UKIs lie, and how their names end.
+const ADDONS: (&str, &str) = ("loader/addons/", ".addon.efi");
+/// An addon is its stub and a few words.
+const MAX_ADDON: u64 = 16 << 20;
 
 /// An open image.
 #[derive(Debug)]
@@ -33,6 +37,8 @@ pub struct Esp {
     pub files: Vec<(String, u64)>,
     /// What is wrong with its tables.
     pub faults: Vec<String>,
+    /// Addons that every UKI takes: path and words of the command line, sorted by path.
+    pub addons: Vec<(String, String)>,
 }
 
 /// A UKI of an image, taken apart.
@@ -95,7 +101,16 @@ impl Image {
         let esp = self.esp()?;
         let reader = fat::Reader::new(&esp).context(|| "reading the ESP".to_owned())?;
         let files = reader.files().context(|| "reading the ESP".to_owned())?;
+        let mut addons = Vec::new();
+        for file in files.iter().filter(|file| file.path.starts_with(ADDONS.0) && file.path.ends_with(ADDONS.1)) {
+            let doing = || format!("reading `{}` of the ESP", file.path);
+            let bytes = reader.read(file, MAX_ADDON).context(doing)?;
+            let pe = Pe::parse(&bytes).context(doing)?;
+            // An addon may hold other things than words.
+            addons.extend(pe.named(".cmdline").map(|words| (file.path.clone(), plain(words))));
+        }
         Ok(Esp {
+            addons,
             files: files.into_iter().map(|file| (file.path, u64::from(file.size))).collect(),
             faults: reader.faults()?,
         })
@@ -145,7 +160,7 @@ pub(crate) fn take_apart(path: &str, bytes: &[u8]) -> Result<Uki> {
     let pe = Pe::parse(bytes)?;
     let text = |name: &str| {
         let bytes = pe.named(name).ok_or_else(|| Error::user(format!("no section `{name}`")))?;
-        Ok::<_, Error>(String::from_utf8_lossy(bytes).trim_end_matches(['\0', '\n']).to_owned())
+        Ok::<_, Error>(plain(bytes))
     };
     let sections = pe.sections().iter().map(|section| {
         let data = pe.data(section);
@@ -160,4 +175,9 @@ pub(crate) fn take_apart(path: &str, bytes: &[u8]) -> Result<Uki> {
         cmdline: text(".cmdline")?,
         pcr11: pcr11(&pe),
     })
+}
+
+/// The text of a section.
+fn plain(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).trim_end_matches(['\0', '\n']).to_owned()
 }

@@ -44,11 +44,26 @@ pub fn build(arch: Arch, own: &[String], root: &Digest) -> Result<String> {
     }
     words.extend(own.iter().cloned());
     let line = words.join(" ");
-    if line.len() > MAX {
-        return Err(Error::user(format!("a kernel command line of {} bytes", line.len()))
-            .hint(format!("expected at most {MAX}; leave words of `kernel.cmdline` out")));
-    }
+    fits(line.len(), "kernel.cmdline")?;
     Ok(line)
+}
+
+/// The line of an addon with these words, which systemd-stub puts behind `base`.
+///
+/// They are checked as those of [`build`] are: an addon may not name the root either.
+pub fn addon(base: &str, words: &[String]) -> Result<String> {
+    words.iter().try_for_each(|word| check(word))?;
+    let line = words.join(" ");
+    fits(base.len() + 1 + line.len(), "cmdline")?;
+    Ok(line)
+}
+
+fn fits(length: usize, key: &str) -> Result<()> {
+    if length > MAX {
+        return Err(Error::user(format!("a kernel command line of {length} bytes"))
+            .hint(format!("expected at most {MAX}; leave words of `{key}` out")));
+    }
+    Ok(())
 }
 
 /// The option that a word sets, as the kernel compares: quotes do not count, `-` is `_`.
@@ -58,7 +73,8 @@ fn name_of(word: &str) -> String {
 }
 
 fn check(word: &str) -> Result<()> {
-    let bad = |why: &str| Err(Error::user(format!("the word `{}` of `kernel.cmdline` {why}", word.escape_debug())));
+    let bad =
+        |why: &str| Err(Error::user(format!("the word `{}` of the kernel's command line {why}", word.escape_debug())));
     if word.is_empty() || !word.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
         return bad("is empty or not printable ASCII");
     }
@@ -108,5 +124,17 @@ mod tests {
         for word in ["quiet", "console=ttyS0,115200n8", "dyndbg=\"file a.c +p\"", "rootdelay=300", "net.ifnames=0"] {
             assert!(check(word).is_ok(), "{word}");
         }
+    }
+
+    #[test]
+    fn an_addon_may_not_name_the_root_and_has_to_fit() {
+        let words = |list: &[&str]| list.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+        assert_eq!(addon("a", &words(&["console=ttyS1", "quiet"])).unwrap(), "console=ttyS1 quiet");
+        for word in ["roothash=00", "root=/dev/vda", "init=/bin/sh", "systemd.verity=0", "a b"] {
+            assert!(addon("a", &words(&["quiet", word])).is_err(), "{word}");
+        }
+        let long = "x".repeat(MAX - 2);
+        assert!(addon("a", std::slice::from_ref(&long)).is_ok());
+        assert!(addon("ab", &[long]).is_err());
     }
 }

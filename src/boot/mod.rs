@@ -3,6 +3,7 @@
 //! - The command line carries the root hash; nothing else decides which root is taken.
 //! - Nothing of it is run or signed here; a signature is a value that comes between this and the disk.
 
+pub mod addon;
 pub(crate) mod cmdline;
 pub mod cpio;
 pub mod grub;
@@ -72,6 +73,8 @@ pub struct Target<'a> {
     pub image: &'a Image,
     /// Words of the command line that the profile asks for.
     pub words: &'a [String],
+    /// Modules that the initrd takes along where the kernel has them, beyond those of every image.
+    pub drivers: &'a [String],
     /// The root hash.
     pub root: &'a Digest,
     /// The static program that the initrd runs.
@@ -86,7 +89,7 @@ pub struct Target<'a> {
 pub fn assemble(parts: &Parts, target: &Target<'_>, store: &Store) -> Result<Boot> {
     let arch = target.image.arch;
     let cmdline = cmdline::build(arch, target.words, target.root)?;
-    let modules = parts.load_order(arch)?;
+    let modules = parts.load_order(arch, target.drivers)?;
     let initrd = initrd::make(parts, &modules, target.init, target.epoch, store);
     let initrd = initrd.context(|| "making the initrd".to_owned())?;
     let (uki, uki_digest) = make_uki(parts, &cmdline, &initrd, store).context(|| "making the UKI".to_owned())?;
@@ -95,7 +98,7 @@ pub fn assemble(parts: &Parts, target: &Target<'_>, store: &Store) -> Result<Boo
         true => {
             esp.insert(KERNEL.to_owned(), parts.kernel.clone());
             esp.insert(INITRD.to_owned(), initrd.clone());
-            Some(make_grub(parts, target.image, &cmdline).context(|| "composing GRUB".to_owned())?)
+            Some(make_grub(parts, target.image, &cmdline)?)
         }
         false => None,
     };
@@ -115,14 +118,18 @@ pub fn assemble(parts: &Parts, target: &Target<'_>, store: &Store) -> Result<Boo
     })
 }
 
-fn make_grub(parts: &Parts, image: &Image, cmdline: &str) -> Result<grub::Grub> {
+/// A GRUB that boots the kernel and the initrd of the ESP with the words of `cmdline`.
+///
+/// # Errors
+/// A tree without GRUB, words that GRUB would change.
+pub fn make_grub(parts: &Parts, image: &Image, cmdline: &str) -> Result<grub::Grub> {
     let files = parts.grub.as_ref().ok_or_else(|| {
         Error::user(format!("the tree has no `{}`", grub::FOLDER))
             .hint("expected it from grub-pc-bin in `userland.packages`")
     })?;
     let place = grub::Place::Partition(BIOS_ESP);
     let config = grub::config(place, &image.name(), KERNEL, INITRD, cmdline)?;
-    grub::Grub::compose(files, place.modules(), &config, "")
+    grub::Grub::compose(files, place.modules(), &config, "").context(|| "composing GRUB".to_owned())
 }
 
 fn make_uki(parts: &Parts, cmdline: &str, initrd: &Content, store: &Store) -> Result<(Content, Digest)> {

@@ -56,9 +56,11 @@ fn hashes(arch: Arch) -> &'static [&'static str] {
     }
 }
 
-/// The modules of an initrd in the order of loading. An error names a required one that is missing.
-pub fn wanted(modules: &Modules, arch: Arch) -> Result<Vec<Module>> {
-    let optional = hashes(arch).iter().chain(&OPTIONAL).copied();
+/// The modules of an initrd in the order of loading, `more` of them than every image has. An error names a
+/// required one that is missing.
+pub fn wanted(modules: &Modules, arch: Arch, more: &[String]) -> Result<Vec<Module>> {
+    let more = more.iter().map(String::as_str).filter(|name| !OPTIONAL.contains(name));
+    let optional = hashes(arch).iter().chain(&OPTIONAL).copied().chain(more);
     let mut names: Vec<&str> = optional.filter(|name| modules.get(name).is_some()).collect();
     names.extend(REQUIRED);
     Ok(modules.load_order(&names)?.into_iter().cloned().collect())

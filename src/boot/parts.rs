@@ -23,6 +23,8 @@ pub struct Parts {
     pub files: Vec<Content>,
     /// systemd-stub.
     pub stub: Content,
+    /// systemd's stub for addons, where the tree has it.
+    pub addon_stub: Option<Content>,
     /// systemd-boot.
     pub manager: Content,
     /// GRUB's files for a BIOS, where the tree has them.
@@ -70,6 +72,7 @@ impl Parts {
         let stubs = "systemd-boot-efi in `userland.packages`";
         Ok(Parts {
             kernel: file(tree, &kernels, "a kernel's package in `kernel`")?,
+            addon_stub: file(tree, &[format!("{efi}/addon{suffix}.efi.stub")], stubs).ok(),
             stub: file(tree, &[format!("{efi}/linux{suffix}.efi.stub")], stubs)?,
             manager: file(tree, &[format!("{efi}/systemd-boot{suffix}.efi")], stubs)?,
             os_release: file(tree, &["/etc/os-release".to_owned(), "/usr/lib/os-release".to_owned()], "base-files")?
@@ -82,8 +85,8 @@ impl Parts {
     }
 
     /// The modules that the initrd loads, in order.
-    pub fn load_order(&self, arch: Arch) -> Result<Vec<Loaded>> {
-        let chosen = super::modules::wanted(&self.modules, arch)?;
+    pub fn load_order(&self, arch: Arch, more: &[String]) -> Result<Vec<Loaded>> {
+        let chosen = super::modules::wanted(&self.modules, arch, more)?;
         chosen.iter().map(|module| self.loaded(module)).collect()
     }
 

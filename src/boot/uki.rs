@@ -32,7 +32,10 @@ pub struct Section {
     pub size: u32,
     /// Where it lies in the file.
     pub offset: u32,
-    raw: u32,
+    /// Bytes that it takes in memory.
+    pub memory: u32,
+    /// Bytes that it takes in the file, padding included.
+    pub raw: u32,
 }
 
 /// A PE file whose headers were checked.
@@ -85,6 +88,7 @@ impl<'a> Pe<'a> {
                 address: u32_at(bytes, at + 12)?,
                 size: virtual_size.min(raw),
                 offset: u32_at(bytes, at + 20)?,
+                memory: virtual_size,
                 raw,
             };
             let end = u64::from(section.offset) + u64::from(raw);
@@ -99,6 +103,17 @@ impl<'a> Pe<'a> {
     /// The sections, in the order of the file's table.
     pub fn sections(&self) -> &[Section] {
         &self.sections
+    }
+
+    /// The machine that it is for, as PE has it.
+    pub fn machine(&self) -> u16 {
+        u16_at(self.bytes, self.coff).unwrap_or(0)
+    }
+
+    /// To what sections are aligned in memory and in the file, and where the image ends in memory.
+    pub fn shape(&self) -> Result<(u32, u32, u32)> {
+        let optional = self.coff + COFF;
+        Ok((u32_at(self.bytes, optional + 32)?, u32_at(self.bytes, optional + 36)?, u32_at(self.bytes, optional + 56)?))
     }
 
     /// The bytes of a section.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use crate::audit::{self, Image, Package, Uki};
+use crate::audit::{self, Esp, Image, Package, Uki};
 use crate::disk::ESP_TYPE;
 use crate::error::{Context, Result};
 use crate::report::{Mode, Report};
@@ -40,15 +40,15 @@ pub fn run(args: &Args, report: &Report) -> Result<()> {
         roots.push((hash.to_string(), audit::packages(&root)?, listing));
     }
     if report.mode() == Mode::Json {
-        report.event(&machine(&image, &esp.files, &ukis, &roots));
+        report.event(&machine(&image, &esp, &ukis, &roots));
         return Ok(());
     }
-    super::print(text(&image, &esp.files, &ukis, &roots).as_bytes())
+    super::print(text(&image, &esp, &ukis, &roots).as_bytes())
 }
 
 type Root = (String, Vec<Package>, Option<String>);
 
-fn text(image: &Image, files: &[(String, u64)], ukis: &[Uki], roots: &[Root]) -> String {
+fn text(image: &Image, esp: &Esp, ukis: &[Uki], roots: &[Root]) -> String {
     let mut out = String::new();
     // Writing to a string cannot fail.
     let _ = writeln!(out, "disk {}", image.table.id);
@@ -60,10 +60,14 @@ fn text(image: &Image, files: &[(String, u64)], ukis: &[Uki], roots: &[Root]) ->
         let _ = writeln!(out, "  type {}", entry.kind);
         let _ = writeln!(out, "  id   {}", entry.id);
         if entry.kind == ESP_TYPE {
-            for (path, size) in files {
+            for (path, size) in &esp.files {
                 let _ = writeln!(out, "  {:>9} {}", human(*size), path.escape_debug());
             }
         }
+    }
+    for (path, words) in &esp.addons {
+        let _ = writeln!(out, "addon {}", path.escape_debug());
+        let _ = writeln!(out, "  command line {}", words.escape_debug());
     }
     for (uki, (hash, packages, listing)) in ukis.iter().zip(roots) {
         let _ = writeln!(out, "uki {}", uki.path.escape_debug());
@@ -92,13 +96,14 @@ fn text(image: &Image, files: &[(String, u64)], ukis: &[Uki], roots: &[Root]) ->
     out
 }
 
-fn machine(image: &Image, files: &[(String, u64)], ukis: &[Uki], roots: &[Root]) -> Value {
+fn machine(image: &Image, esp: &Esp, ukis: &[Uki], roots: &[Root]) -> Value {
     let partitions = image.table.entries.iter().map(|entry| {
         let (start, size) = image.place(entry);
         json!({ "label": entry.label, "type": entry.kind, "id": entry.id, "attributes": entry.attributes,
             "start": start, "size": size })
     });
-    let esp = files.iter().map(|(path, size)| json!({ "path": path, "size": size }));
+    let addons = esp.addons.iter().map(|(path, words)| json!({ "path": path, "cmdline": words }));
+    let files = esp.files.iter().map(|(path, size)| json!({ "path": path, "size": size }));
     let ukis = ukis.iter().zip(roots).map(|(uki, (hash, packages, listing))| {
         let sections =
             uki.sections.iter().map(|(name, size, digest)| json!({ "name": name, "size": size, "sha256": digest }));
@@ -123,7 +128,8 @@ fn machine(image: &Image, files: &[(String, u64)], ukis: &[Uki], roots: &[Root])
         "event": "image",
         "disk": image.table.id,
         "partitions": partitions.collect::<Vec<_>>(),
-        "esp": esp.collect::<Vec<_>>(),
+        "esp": files.collect::<Vec<_>>(),
+        "addons": addons.collect::<Vec<_>>(),
         "ukis": ukis.collect::<Vec<_>>(),
     })
 }

@@ -3,9 +3,11 @@
 mod boot;
 mod build;
 mod check;
+mod clouds;
 mod completions;
 mod convert;
 mod inspect;
+mod lint;
 mod lock;
 mod man;
 mod new;
@@ -110,6 +112,8 @@ enum Verb {
     Store(store::Args),
     /// Tell every mistake of a profile; fetch nothing.
     Check(check::Args),
+    /// List the clouds that an output can be for, or show one and how it imports an image.
+    Clouds(clouds::Args),
     /// Write a disk image in another format.
     Convert(convert::Args),
     /// Print the completions of a shell.
@@ -118,6 +122,8 @@ enum Verb {
     Pack(pack::Args),
     /// Show what an image holds.
     Inspect(inspect::Args),
+    /// Hold any image against what firmware, importers and its own seal ask for.
+    Lint(lint::Args),
     /// Check an image against its root hash and its manifest.
     Verify(verify::Args),
     /// Print the manual page, or write all of them into a folder.
@@ -191,8 +197,10 @@ impl Cli {
             Verb::Vendor(args) => vendor::run(args, &self.global.context(report)?),
             Verb::Store(args) => store::run(args, &self.global.context(report)?),
             Verb::Convert(args) => convert::run(args, self.global.jobs(), report),
+            Verb::Clouds(args) => clouds::run(args, report),
             Verb::Completions(args) => completions::run(args),
             Verb::Inspect(args) => inspect::run(args, report),
+            Verb::Lint(args) => lint::run(args, report),
             Verb::Verify(args) => verify::run(args, self.global.jobs(), report),
             Verb::Man(args) => man::run(args),
             Verb::Pack(args) => pack::run(args, report, self.global.jobs()),

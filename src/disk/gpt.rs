@@ -212,12 +212,30 @@ pub fn read(disk: &dyn Bytes) -> Result<Found> {
     Err(Error::user("no GUID partition table").hint("expected a raw disk image, not compressed"))
 }
 
-struct Copy {
-    table: Table,
-    other: u64,
+/// One copy of a table whose checksums hold; nothing else of it is known to be sound.
+#[derive(Debug)]
+pub struct Copy {
+    /// The table; its entries may lie anywhere.
+    pub table: Table,
+    /// The sector where it says that the other copy is.
+    pub other: u64,
+    /// The last sector that it lets partitions have.
+    pub last_usable: u64,
 }
 
-fn copy(disk: &dyn Bytes, sector: u32, at: u64) -> Result<Copy> {
+/// Bytes of a logical sector of a disk, by where a signature of a table is; none where there is no table.
+pub fn sector_size(disk: &dyn Bytes) -> Option<u32> {
+    let signed = |sector: u32, at: u64| {
+        let mut head = [0; SIGNATURE.len()];
+        at.checked_mul(u64::from(sector)).is_some_and(|at| disk.read_at(&mut head, at).is_ok()) && head == *SIGNATURE
+    };
+    let last = |sector: u32| (disk.length() / u64::from(sector)).saturating_sub(1);
+    let front = [512, 4096].into_iter().find(|sector| signed(*sector, 1));
+    front.or_else(|| [512, 4096].into_iter().find(|sector| signed(*sector, last(*sector))))
+}
+
+/// The copy of a table at the sector `at`, partitions as they are.
+pub fn look(disk: &dyn Bytes, sector: u32, at: u64) -> Result<Copy> {
     let size = u64::from(sector);
     let sectors = disk.length() / size;
     let bad = |what: &str| Error::user(what);
@@ -253,17 +271,27 @@ fn copy(disk: &dyn Bytes, sector: u32, at: u64) -> Result<Copy> {
     }
     let mut id = [0; 16];
     id.copy_from_slice(&block[56..72]);
-    let table = Table {
-        id: Guid::from_mixed(id),
-        sector,
-        sectors,
-        first_usable: u64_at(40),
-        entries: parse_entries(&entries, sectors)?,
-    };
-    Ok(Copy { table, other: u64_at(32) })
+    let table =
+        Table { id: Guid::from_mixed(id), sector, sectors, first_usable: u64_at(40), entries: parse_entries(&entries) };
+    Ok(Copy { table, other: u64_at(32), last_usable: u64_at(48) })
 }
 
-fn parse_entries(bytes: &[u8], sectors: u64) -> Result<Vec<Entry>> {
+/// A copy whose partitions lie on the disk and apart.
+fn copy(disk: &dyn Bytes, sector: u32, at: u64) -> Result<Copy> {
+    let copy = look(disk, sector, at)?;
+    let entries = &copy.table.entries;
+    if let Some(entry) = entries.iter().find(|entry| entry.first > entry.last || entry.last >= copy.table.sectors) {
+        return Err(Error::user(format!("the partition `{}` lies outside of the disk", entry.label)));
+    }
+    let mut sorted: Vec<(u64, u64)> = entries.iter().map(|entry| (entry.first, entry.last)).collect();
+    sorted.sort_unstable();
+    if sorted.windows(2).any(|pair| pair[1].0 <= pair[0].1) {
+        return Err(Error::user("two partitions overlap"));
+    }
+    Ok(copy)
+}
+
+fn parse_entries(bytes: &[u8]) -> Vec<Entry> {
     let mut out: Vec<Entry> = Vec::new();
     for chunk in bytes.chunks_exact(ENTRY) {
         let guid = |at: usize| {
@@ -292,17 +320,9 @@ fn parse_entries(bytes: &[u8], sectors: u64) -> Result<Vec<Entry>> {
             attributes: number(48),
             label: String::from_utf16_lossy(&units),
         };
-        if entry.first > entry.last || entry.last >= sectors {
-            return Err(Error::user(format!("the partition `{}` lies outside of the disk", entry.label)));
-        }
         out.push(entry);
     }
-    let mut sorted: Vec<(u64, u64)> = out.iter().map(|entry| (entry.first, entry.last)).collect();
-    sorted.sort_unstable();
-    if sorted.windows(2).any(|pair| pair[1].0 <= pair[0].1) {
-        return Err(Error::user("two partitions overlap"));
-    }
-    Ok(out)
+    out
 }
 
 /// CRC-32 as GPT uses it (ISO 3309, reflected, polynomial 0xedb88320).

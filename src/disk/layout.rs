@@ -34,6 +34,8 @@ pub const ALIGNMENT: u64 = Size::MIB;
 /// Firmware derives the FAT type from the cluster count: at 4 KiB clusters (all that a disk with
 /// 4096-byte sectors can have) a FAT32 needs more than 65,525 of them.
 pub const ESP_MINIMUM: u64 = 260 * Size::MIB;
+/// Bytes of a logical sector, unless something else is asked for.
+const SECTOR: u32 = 512;
 /// Data and hash blocks of dm-verity.
 const BLOCK: u64 = 4096;
 /// SHA-256 digests in one hash block.
@@ -149,6 +151,8 @@ pub struct Layout {
     pub id: Guid,
     /// Bytes of the image.
     pub length: u64,
+    /// Bytes of a logical sector: 512, or 4096 for disks that have no smaller ones.
+    pub sector: u32,
     /// What the node will need.
     pub sizes: Sizes,
     /// The partitions, in order of position.
@@ -182,7 +186,15 @@ impl Layout {
             at = at.checked_add(length).ok_or_else(too_large)?;
         }
         let length = sum([at, ALIGNMENT])?;
-        Ok(Layout { id: seed.derive("disk-uuid"), length, sizes, partitions })
+        Ok(Layout { id: seed.derive("disk-uuid"), length, sector: SECTOR, sizes, partitions })
+    }
+
+    /// The same partitions on a disk of `length` bytes, no less than it had, with sectors of `sector` bytes.
+    pub fn on(&self, length: u64, sector: u32) -> Result<Self> {
+        if length < self.length || !length.is_multiple_of(ALIGNMENT) || ![512, 4096].contains(&sector) {
+            return Err(Error::bug(format!("a disk of {length} bytes with sectors of {sector}")));
+        }
+        Ok(Layout { length, sector, ..self.clone() })
     }
 
     /// The partition of a role.

@@ -15,4 +15,4 @@ pub use layout::{
     ALIGNMENT, BIOS_ESP, BIOS_TYPE, ESP_MINIMUM, ESP_TYPE, Layout, NO_AUTO, Partition, READ_ONLY, Role, Sizes,
     check_root, repart_definitions, tree_bytes,
 };
-pub use place::{BootCode, Pieces, SECTOR, esp, place};
+pub use place::{BootCode, Pieces, esp, place};

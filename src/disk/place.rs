@@ -4,13 +4,10 @@ use std::collections::BTreeMap;
 
 use super::fat::Volume;
 use super::gpt::{Entry, Table};
-use super::{ALIGNMENT, Disk, Extent, Layout, Partition, Role, check_root};
+use super::{ALIGNMENT, Disk, Extent, Layout, Role, check_root};
 use crate::epoch::Epoch;
 use crate::error::{Context, Error, Result};
 use crate::tree::Content;
-
-/// Bytes of a logical sector of the disks that are made.
-pub const SECTOR: u32 = 512;
 
 /// What goes into the partitions.
 #[derive(Debug, Clone)]
@@ -43,7 +40,7 @@ pub fn place(
     epoch: Epoch,
 ) -> Result<(Disk, Option<String>)> {
     let warning = check_root(&layout.sizes, pieces.root.len(), pieces.verity.len())?;
-    let sector = u64::from(SECTOR);
+    let sector = u64::from(layout.sector);
     let entries = layout.partitions.iter().map(|partition| Entry {
         kind: partition.kind,
         id: partition.id,
@@ -54,7 +51,7 @@ pub fn place(
     });
     let table = Table {
         id: layout.id,
-        sector: SECTOR,
+        sector: layout.sector,
         sectors: layout.length / sector,
         // The gap before the first partition is no place for one that the node adds.
         first_usable: ALIGNMENT / sector,
@@ -62,9 +59,9 @@ pub fn place(
     };
     let code = bios.map_or(&[][..], |bios| &bios.code);
     let mut extents = table.extents_with(code)?;
-    let esp = layout.partition(Role::Esp)?;
-    for extent in self::esp(esp, &pieces.esp, epoch)? {
-        extents.push(Extent { at: esp.at + extent.at, content: extent.content });
+    let at = layout.partition(Role::Esp)?.at;
+    for extent in esp(layout, &pieces.esp, epoch)? {
+        extents.push(Extent { at: at + extent.at, content: extent.content });
     }
     let core = bios.map(|bios| (Role::Bios, &bios.core));
     for (role, content) in core.into_iter().chain([(Role::Root, &pieces.root), (Role::Verity, &pieces.verity)]) {
@@ -78,8 +75,10 @@ pub fn place(
 }
 
 /// The ESP's bytes, from the start of its partition.
-pub fn esp(partition: &Partition, files: &BTreeMap<String, Content>, epoch: Epoch) -> Result<Vec<Extent>> {
-    let volume = Volume { files, length: partition.length, id: volume_id(partition.id), label: "ESP", epoch };
+pub fn esp(layout: &Layout, files: &BTreeMap<String, Content>, epoch: Epoch) -> Result<Vec<Extent>> {
+    let partition = layout.partition(Role::Esp)?;
+    let (length, id) = (partition.length, volume_id(partition.id));
+    let volume = Volume { files, length, sector: layout.sector, id, label: "ESP", epoch };
     volume.extents().context(|| "making the ESP".to_owned())
 }
 

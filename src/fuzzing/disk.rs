@@ -141,7 +141,14 @@ fn volume() -> &'static Vec<u8> {
         let names = [("EFI/BOOT/BOOTX64.EFI", 700), ("EFI/Linux/hello-pod_1.efi", 1500), ("loader/loader.conf", 9)];
         let files: BTreeMap<String, Content> =
             names.iter().map(|(name, length)| ((*name).to_owned(), Content::bytes(vec![7; *length]))).collect();
-        let volume = Volume { files: &files, length: ESP_MINIMUM, id: 1, label: "ESP", epoch: Epoch(1_700_000_000) };
+        let volume = Volume {
+            files: &files,
+            length: ESP_MINIMUM,
+            sector: 512,
+            id: 1,
+            label: "ESP",
+            epoch: Epoch(1_700_000_000),
+        };
         let mut out = Vec::new();
         let extents = volume.extents().expect("a volume");
         Disk::new(ESP_MINIMUM, extents).and_then(|disk| disk.emit(1, &mut out)).expect("its bytes");

@@ -20,7 +20,7 @@ mod vhdx;
 mod vmdk;
 
 pub use compress::Compressed;
-pub use open::{Kind, Opened, open};
+pub use open::{Kind, Opened, compressed, open};
 
 use std::path::Path;
 

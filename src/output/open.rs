@@ -61,6 +61,20 @@ pub fn open(path: &Path) -> Result<Opened> {
     of(file).context(|| format!("opening `{}`", path.display()))
 }
 
+/// The program that unpacks a file which is compressed as a whole; none where it is not.
+pub fn compressed(file: &dyn Bytes) -> Result<Option<&'static str>> {
+    let mut head = [0; 6];
+    let length = file.length().min(head.len() as u64) as usize;
+    file.read_at(&mut head[..length], 0)?;
+    Ok(match head {
+        [0x1f, 0x8b, ..] => Some("gzip"),
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => Some("zstd"),
+        [0xfd, b'7', b'z', b'X', b'Z', 0] => Some("xz"),
+        [b'B', b'Z', b'h', ..] => Some("bzip2"),
+        _ => None,
+    })
+}
+
 /// The disk in the bytes of a file.
 pub fn of(file: Arc<dyn Bytes>) -> Result<Opened> {
     let mut head = [0; 512];

@@ -13,9 +13,9 @@ use super::node::{Data, Node, Numbers, parse};
 use super::origins::Origins;
 use super::place::{At, Files, SourceFile};
 use super::resolve::Resolver;
-use super::{Output, Profile, raw};
+use super::{Cloud, Output, Profile, cloud, raw};
 use crate::arch::Arch;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// More values than this are not cut out of one profile: the rest follows from them.
 const MOST_FAULTS: usize = 200;
@@ -56,7 +56,10 @@ pub fn load_text(path: &Path, text: Option<String>, options: &LoadOptions) -> Re
     let origins = Origins::of(&files, &node);
     let (raw, cut) = strictly::<raw::Profile>(&files, node, &mut mistakes, gone);
     let Some(raw) = raw else { return Err(mistake::error(mistakes)) };
+    let mut outputs = raw.value.output.iter().flat_map(|outputs| &outputs.value);
+    let rows = if outputs.any(|output| output.cloud.is_some()) { clouds(arch)? } else { BTreeMap::new() };
     let mut resolver = Resolver::new(&files, mistakes, cut, broken, arch);
+    resolver.rows = rows;
     let profile = resolver.profile(raw, path.to_owned());
     match (profile, resolver.mistakes) {
         (Some(profile), mistakes) if mistakes.is_empty() => Ok((profile, origins)),
@@ -105,10 +108,36 @@ pub fn load_output(name: &str, text: &str) -> Result<Output> {
     let (raw, cut) = strictly::<raw::Output>(&files, node, &mut mistakes, BTreeSet::new());
     let Some(raw) = raw else { return Err(mistake::error(mistakes)) };
     let mut resolver = Resolver::new(&files, mistakes, cut, broken, Arch::Amd64);
-    match (resolver.output(raw), resolver.mistakes) {
+    if raw.value.cloud.is_some() {
+        resolver.rows = clouds(Arch::Amd64)?;
+    }
+    match (resolver.output(raw, &mut BTreeMap::new()), resolver.mistakes) {
         (Some(output), mistakes) if mistakes.is_empty() => Ok(output),
         (_, mistakes) => Err(mistake::error(mistakes)),
     }
+}
+
+/// The rows that are built in, by name, as they are for an architecture.
+///
+/// # Errors
+/// None but a bug of ours: the text is part of the program.
+pub fn clouds(arch: Arch) -> Result<BTreeMap<String, Cloud>> {
+    let mut files = Files::default();
+    let file = files.push(SourceFile::new("clouds.toml".to_owned(), cloud::TEXT.to_owned(), None));
+    let mut mistakes = Vec::new();
+    let node = parse(&files, file, &mut Numbers::default(), &mut mistakes);
+    let values = BTreeMap::from([("arch", arch.name().to_owned())]);
+    let mut expand =
+        Expand { files: &files, mistakes: &mut mistakes, arch, known: true, values, gone: BTreeSet::new() };
+    let node = expand.node(node);
+    let gone = expand.gone;
+    let bug = |mistakes| Error::bug(mistake::error(mistakes).message());
+    let Some(node) = node else { return Err(bug(mistakes)) };
+    let (raw, cut) = strictly::<raw::Clouds>(&files, node, &mut mistakes, gone);
+    let Some(raw) = raw else { return Err(bug(mistakes)) };
+    let mut resolver = Resolver::new(&files, mistakes, cut, false, arch);
+    let rows = resolver.clouds(raw.value.cloud);
+    if resolver.mistakes.is_empty() { Ok(rows) } else { Err(bug(resolver.mistakes)) }
 }
 
 /// Reads a tree into the raw types; what does not fit is noted, cut out and left behind, until the rest does.

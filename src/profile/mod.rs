@@ -5,6 +5,7 @@
 
 mod boot;
 pub mod checks;
+pub mod cloud;
 mod content;
 mod de;
 mod expand;
@@ -27,9 +28,10 @@ mod show;
 pub mod template;
 
 pub use boot::{Boot, Firmware};
+pub use cloud::{Cloud, Drivers, SizeRule, Starts};
 pub use content::{Edit, FileContent, Pod, Preload, PreloadImage, Unit, UnitState, User};
 pub use glob::Glob;
-pub use load::{LoadOptions, load, load_output, load_text};
+pub use load::{LoadOptions, clouds, load, load_output, load_text};
 pub use mistake::Mistake;
 pub use origins::Origins;
 pub use output::{
@@ -98,10 +100,19 @@ pub struct Profile {
     pub pack: Pack,
     /// What is emitted.
     pub outputs: Vec<Output>,
+    /// The clouds that outputs name, and those of the profile, by name.
+    pub clouds: BTreeMap<String, Cloud>,
     /// Rules that the tree must keep.
     pub posture: Posture,
     /// Checks and defaults that the profile gives up, by id.
     pub waivers: BTreeMap<String, Waiver>,
+}
+
+impl Profile {
+    /// What an output is for.
+    pub fn cloud(&self, output: &Output) -> Option<&Cloud> {
+        self.clouds.get(output.cloud.as_ref()?)
+    }
 }
 
 /// `[image]`

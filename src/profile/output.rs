@@ -10,12 +10,18 @@ use crate::size::Size;
 pub struct Output {
     /// The format and its options.
     pub format: Format,
+    /// What it is for: a key of [`Profile::clouds`](crate::profile::Profile::clouds).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cloud: Option<String>,
     /// How the whole file is compressed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub compress: Option<Compression>,
     /// A part of the file's name that tells it from others: small letters, digits, `-`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+    /// Words of the command line that this output alone has, as an addon of the UKI.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub cmdline: Vec<String>,
 }
 
 /// `format.NAME = {}`: the options are the format.

@@ -58,6 +58,7 @@ pub fn profile() -> Profile {
         layout: Layout { slot: size("512M"), slots: 2, esp: size("512M") },
         pack: Pack { codec: Codec::Zstd, level: 3, block: size("128K") },
         outputs: Vec::new(),
+        clouds: BTreeMap::new(),
         posture: Posture::default(),
         waivers: BTreeMap::new(),
     }

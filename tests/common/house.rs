@@ -113,6 +113,7 @@ fn packages() -> Vec<Deb> {
             .file("/usr/lib/systemd/systemd-sysupdate", 0o755, "a systemd-sysupdate")
             .hard_link("/usr/lib/systemd/again", "/usr/lib/systemd/systemd"),
         Deb::new("systemd-boot-efi", "1")
+            .file("/usr/lib/systemd/boot/efi/addonx64.efi.stub", 0o644, binaries::stub())
             .file("/usr/lib/systemd/boot/efi/linuxx64.efi.stub", 0o644, binaries::stub())
             .file("/usr/lib/systemd/boot/efi/systemd-bootx64.efi", 0o644, binaries::stub()),
         Deb::new("linux-image-test", "1")

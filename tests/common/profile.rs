@@ -65,6 +65,7 @@ pub fn profile(sources: BTreeMap<String, Source>, packages: &[&str]) -> Profile 
         layout: Layout { slot: Size(512 << 20), slots: 2, esp: Size(512 << 20) },
         pack: Pack { codec: Codec::Zstd, level: 15, block: Size(128 << 10) },
         outputs: Vec::new(),
+        clouds: BTreeMap::new(),
         posture: Posture::default(),
         waivers: BTreeMap::new(),
     }

@@ -5,7 +5,7 @@
 //! |<------------- 32 sectors ----------------->|
 //! ```
 //!
-//! - Sectors of 512 bytes, clusters of 4 KiB; every file and folder is one run of clusters.
+//! - Sectors as the disk has them (512 or 4096 bytes), clusters of 4 KiB; every file and folder is one run of clusters.
 //! - All times are one moment in UTC; folders before files, both in the order of their names.
 
 mod directory;
@@ -15,12 +15,8 @@ mod write;
 pub use read::{File, Reader};
 pub use write::Volume;
 
-/// Bytes of a sector.
-const SECTOR: u64 = 512;
-/// Sectors of a cluster: 4 KiB, so that firmware follows short chains.
-const CLUSTER_SECTORS: u64 = 8;
-/// Bytes of a cluster.
-const CLUSTER: u64 = SECTOR * CLUSTER_SECTORS;
+/// Bytes of a cluster: firmware follows short chains, and no disk has larger sectors.
+const CLUSTER: u64 = 4096;
 /// Sectors before the first FAT.
 const RESERVED: u64 = 32;
 /// A volume of fewer clusters is taken for a FAT16 by everyone.
@@ -55,13 +51,13 @@ mod tests {
     use crate::epoch::Epoch;
     use crate::tree::Content;
 
-    pub fn volume(files: &[(&str, usize)]) -> Vec<u8> {
+    pub fn volume(files: &[(&str, usize)], sector: u32) -> Vec<u8> {
         let content =
             |length: &usize| Content::bytes((0..*length).map(|at| (at * 7 + length) as u8).collect::<Vec<_>>());
         let files: BTreeMap<String, Content> =
             files.iter().map(|(name, length)| ((*name).to_owned(), content(length))).collect();
-        let volume =
-            Volume { files: &files, length: ESP_MINIMUM, id: 0x1234_5678, label: "ESP", epoch: Epoch(1_700_000_000) };
+        let epoch = Epoch(1_700_000_000);
+        let volume = Volume { files: &files, length: ESP_MINIMUM, sector, id: 0x1234_5678, label: "ESP", epoch };
         let mut out = Vec::new();
         Disk::new(ESP_MINIMUM, volume.extents().unwrap()).unwrap().emit(1, &mut out).unwrap();
         out
@@ -71,21 +67,23 @@ mod tests {
     fn what_is_written_reads_back() {
         let names =
             [("EFI/BOOT/BOOTX64.EFI", 5000), ("EFI/Linux/a very long name_1.2.3.efi", 100_000), ("loader/empty", 0)];
-        let bytes = volume(&names);
-        let reader = Reader::new(&bytes).unwrap();
-        let files = reader.files().unwrap();
-        assert_eq!(files.iter().map(|file| file.path.as_str()).collect::<Vec<_>>(), names.map(|(name, _)| name));
-        for (file, (_, length)) in files.iter().zip(names) {
-            let expected: Vec<u8> = (0..length).map(|at| (at * 7 + length) as u8).collect();
-            assert_eq!(reader.read(file, 1 << 20).unwrap(), expected);
+        for sector in [512, 4096] {
+            let bytes = volume(&names, sector);
+            let reader = Reader::new(&bytes).unwrap();
+            let files = reader.files().unwrap();
+            assert_eq!(files.iter().map(|file| file.path.as_str()).collect::<Vec<_>>(), names.map(|(name, _)| name));
+            for (file, (_, length)) in files.iter().zip(names) {
+                let expected: Vec<u8> = (0..length).map(|at| (at * 7 + length) as u8).collect();
+                assert_eq!(reader.read(file, 1 << 20).unwrap(), expected);
+            }
+            assert_eq!(reader.faults().unwrap(), [""; 0]);
         }
-        assert_eq!(reader.faults().unwrap(), [""; 0]);
     }
 
     #[test]
     fn chains_in_a_circle_end_in_an_error() {
-        let mut bytes = volume(&[("a", 20_000)]);
-        let first_fat = (RESERVED * SECTOR) as usize;
+        let mut bytes = volume(&[("a", 20_000)], 512);
+        let first_fat = (RESERVED * 512) as usize;
         // The file's first cluster is 3: its chain leads back to itself.
         bytes[first_fat + 12..first_fat + 16].copy_from_slice(&3u32.to_le_bytes());
         let reader = Reader::new(&bytes).unwrap();
@@ -112,8 +110,8 @@ mod tests {
 
     #[test]
     fn a_file_that_is_cut_is_an_error() {
-        let mut bytes = volume(&[("a", 20_000)]);
-        let first_fat = (RESERVED * SECTOR) as usize;
+        let mut bytes = volume(&[("a", 20_000)], 512);
+        let first_fat = (RESERVED * 512) as usize;
         bytes[first_fat + 12..first_fat + 16].copy_from_slice(&END.to_le_bytes());
         let reader = Reader::new(&bytes).unwrap();
         let file = reader.files().unwrap().remove(0);
@@ -123,7 +121,7 @@ mod tests {
 
     #[test]
     fn a_file_without_a_name_is_an_error() {
-        let mut bytes = volume(&[("a", 1)]);
+        let mut bytes = volume(&[("a", 1)], 512);
         // The entry that follows the volume's name.
         let data = root(&bytes) + ENTRY;
         bytes[data..data + ENTRY].copy_from_slice(&short(b"           ", 0x20, 3));
@@ -148,8 +146,8 @@ mod tests {
 
     #[test]
     fn a_folder_that_holds_itself_is_not_read_for_ever() {
-        let mut bytes = volume(&[("a", 60_000)]);
-        let first_fat = (RESERVED * SECTOR) as usize;
+        let mut bytes = volume(&[("a", 60_000)], 512);
+        let first_fat = (RESERVED * 512) as usize;
         let data = root(&bytes);
         // The root goes on in the clusters of the file; all are full of folders that are the root again.
         bytes[first_fat + 8..first_fat + 12].copy_from_slice(&3u32.to_le_bytes());
@@ -167,11 +165,12 @@ mod tests {
     fn names_that_no_firmware_finds_are_refused() {
         for name in ["", "a//b", "a/../b", "a?b", "end.", "end ", &"x".repeat(256)] {
             let files = BTreeMap::from([(name.to_owned(), Content::bytes(*b"x"))]);
-            let volume = Volume { files: &files, length: ESP_MINIMUM, id: 1, label: "ESP", epoch: Epoch(0) };
+            let volume =
+                Volume { files: &files, length: ESP_MINIMUM, sector: 512, id: 1, label: "ESP", epoch: Epoch(0) };
             assert!(volume.extents().is_err(), "{name}");
         }
         let files = BTreeMap::from([("a".to_owned(), Content::bytes(*b"x")), ("A".to_owned(), Content::bytes(*b"y"))]);
-        let volume = Volume { files: &files, length: ESP_MINIMUM, id: 1, label: "ESP", epoch: Epoch(0) };
+        let volume = Volume { files: &files, length: ESP_MINIMUM, sector: 512, id: 1, label: "ESP", epoch: Epoch(0) };
         assert!(volume.extents().is_err());
     }
 }

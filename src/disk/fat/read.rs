@@ -92,6 +92,22 @@ impl<'a> Reader<'a> {
         Ok(out)
     }
 
+    /// Bytes of clusters that nothing uses, and bytes of one of them.
+    pub fn free(&self) -> Result<(u64, u64)> {
+        let end = (self.clusters + u64::from(FIRST)) * 4;
+        let mut buffer = vec![0; 1 << 16];
+        let (mut at, mut count) = (u64::from(FIRST) * 4, 0);
+        while at < end {
+            let length = (end - at).min(1 << 16) as usize;
+            self.bytes.read_at(&mut buffer[..length], self.fat_at + at)?;
+            let entries = buffer[..length].chunks_exact(4);
+            // The upper four bits are no part of an entry.
+            count += entries.filter(|entry| entry[..3] == [0; 3] && entry[3] & 0x0f == 0).count() as u64;
+            at += length as u64;
+        }
+        Ok((count * self.cluster, self.cluster))
+    }
+
     /// What is wrong with the tables: they must be equal.
     pub fn faults(&self) -> Result<Vec<String>> {
         let mut pair = [vec![0; 1 << 16], vec![0; 1 << 16]];

@@ -3,15 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::directory::{entry, name};
-use super::{
-    ARCHIVE, CLUSTER, CLUSTER_SECTORS, DIRECTORY, END, ENTRY, FIRST, MAX_CLUSTERS, MIN_CLUSTERS, RESERVED, SECTOR,
-    VOLUME,
-};
+use super::{ARCHIVE, CLUSTER, DIRECTORY, END, ENTRY, FIRST, MAX_CLUSTERS, MIN_CLUSTERS, RESERVED, VOLUME};
 use crate::disk::Extent;
 use crate::epoch::Epoch;
 use crate::error::{Error, Result};
 use crate::size::Size;
 use crate::tree::Content;
+
+/// Bytes of the boot sector and of FSInfo that mean something, whatever the size of a sector.
+const HEAD: usize = 512;
 
 /// A volume that holds `files`.
 pub struct Volume<'a> {
@@ -19,6 +19,8 @@ pub struct Volume<'a> {
     pub files: &'a BTreeMap<String, Content>,
     /// Bytes of the volume.
     pub length: u64,
+    /// Bytes of a sector of the disk: 512 or 4096.
+    pub sector: u32,
     /// The volume's number.
     pub id: u32,
     /// The volume's name, at most 11 upper-case characters.
@@ -69,9 +71,13 @@ impl Volume<'_> {
         writer.finish()
     }
 
+    fn sector(&self) -> u64 {
+        u64::from(self.sector)
+    }
+
     /// Sectors of one FAT and number of clusters: the largest number whose FAT still fits before them.
     fn geometry(&self) -> Result<Geometry> {
-        let sectors = self.length / SECTOR;
+        let sectors = self.length / self.sector();
         if u32::try_from(sectors).is_err() {
             return Err(
                 Error::user(format!("a FAT of {} is too large", Size(self.length))).hint("expected less than 2T")
@@ -79,8 +85,9 @@ impl Volume<'_> {
         }
         let room = sectors.saturating_sub(RESERVED);
         // Each cluster takes 4 bytes in each of two FATs; whole clusters of FAT keep the data aligned.
-        let fat_sectors = (room / CLUSTER_SECTORS + 2).div_ceil(SECTOR / 4).next_multiple_of(CLUSTER_SECTORS);
-        let clusters = room.saturating_sub(2 * fat_sectors) / CLUSTER_SECTORS;
+        let per_cluster = CLUSTER / self.sector();
+        let fat_sectors = (room / per_cluster + 2).div_ceil(self.sector() / 4).next_multiple_of(per_cluster);
+        let clusters = room.saturating_sub(2 * fat_sectors) / per_cluster;
         if !(MIN_CLUSTERS..MAX_CLUSTERS).contains(&clusters) {
             let message = format!("a FAT32 cannot have {clusters} clusters of 4 KiB");
             return Err(Error::user(message).hint("expected an ESP of 260M or more"));
@@ -164,7 +171,7 @@ impl<'a> Writer<'a> {
     }
 
     fn data_start(&self) -> u64 {
-        (RESERVED + 2 * self.geometry.fat_sectors) * SECTOR
+        (RESERVED + 2 * self.geometry.fat_sectors) * self.volume.sector()
     }
 
     fn put(&mut self, cluster: u32, content: Content) {
@@ -177,33 +184,35 @@ impl<'a> Writer<'a> {
         let info = self.info_sector();
         // Sectors 6 and 7 repeat 0 and 1.
         for at in [0, 6] {
-            let pair = [boot.as_slice(), info.as_slice()].concat();
-            self.extents.push(Extent { at: at * SECTOR, content: Content::bytes(pair) });
+            for (sector, bytes) in [(at, boot), (at + 1, info)] {
+                let at = sector * self.volume.sector();
+                self.extents.push(Extent { at, content: Content::bytes(bytes) });
+            }
         }
         let fat: Vec<u8> = self.fat.iter().flat_map(|next| next.to_le_bytes()).collect();
         let fat = Content::bytes(fat);
         for copy in 0..2 {
-            let at = (RESERVED + copy * self.geometry.fat_sectors) * SECTOR;
+            let at = (RESERVED + copy * self.geometry.fat_sectors) * self.volume.sector();
             self.extents.push(Extent { at, content: fat.clone() });
         }
         Ok(self.extents)
     }
 
-    fn boot_sector(&self) -> Result<[u8; SECTOR as usize]> {
-        let mut out = [0; SECTOR as usize];
+    fn boot_sector(&self) -> Result<[u8; HEAD]> {
+        let mut out = [0; HEAD];
         let mut put = |at: usize, bytes: &[u8]| out[at..at + bytes.len()].copy_from_slice(bytes);
         put(0, &[0xeb, 0x58, 0x90]);
         // The name that the most readers were tested with.
         put(3, b"MSWIN4.1");
-        put(11, &(SECTOR as u16).to_le_bytes());
-        put(13, &[CLUSTER_SECTORS as u8]);
+        put(11, &(self.volume.sector as u16).to_le_bytes());
+        put(13, &[(CLUSTER / self.volume.sector()) as u8]);
         put(14, &(RESERVED as u16).to_le_bytes());
         put(16, &[2]);
         put(21, &[0xf8]);
         // Sectors a track and heads: unused since LBA, but zero confuses old readers.
         put(24, &63u16.to_le_bytes());
         put(26, &255u16.to_le_bytes());
-        put(32, &((self.volume.length / SECTOR) as u32).to_le_bytes());
+        put(32, &((self.volume.length / self.volume.sector()) as u32).to_le_bytes());
         put(36, &(self.geometry.fat_sectors as u32).to_le_bytes());
         put(44, &FIRST.to_le_bytes());
         put(48, &1u16.to_le_bytes());
@@ -216,8 +225,8 @@ impl<'a> Writer<'a> {
         Ok(out)
     }
 
-    fn info_sector(&self) -> [u8; SECTOR as usize] {
-        let mut out = [0; SECTOR as usize];
+    fn info_sector(&self) -> [u8; HEAD] {
+        let mut out = [0; HEAD];
         let used = self.fat.len() as u32 - FIRST;
         let mut put = |at: usize, bytes: &[u8]| out[at..at + bytes.len()].copy_from_slice(bytes);
         put(0, b"RRaA");

@@ -27,7 +27,7 @@ impl Bundle for Split {
 /// The ESP by itself: the bytes that it has in the disk.
 fn esp(made: &Made<'_>, how: &Emit<'_>) -> Result<Disk> {
     let partition = made.layout.partition(Role::Esp)?;
-    let extents = crate::disk::esp(partition, &made.pieces.esp, how.epoch)?;
+    let extents = crate::disk::esp(made.layout, &made.pieces.esp, how.epoch)?;
     let extents = extents.into_iter().map(|extent| Extent { at: extent.at, content: extent.content });
     Disk::new(partition.length, extents.collect())
 }

@@ -4,6 +4,7 @@
 //! descriptions of the JSON schema. What a key needs, and what follows when it is not
 //! there, is decided in `resolve`.
 
+mod cloud;
 mod content;
 mod image;
 mod output;
@@ -11,6 +12,7 @@ mod program;
 mod system;
 mod value;
 
+pub use cloud::{Cloud, Clouds, Drivers, SizeRule};
 pub use content::{Acknowledgement, Directory, File, Link, Mode, Pod, Unit, UnitState, User};
 pub use image::{Boot, Image, Kernel, Layout, Pack, Posture, Source, SourceApt, Userland, Waiver};
 pub use output::{Format, Oci, Output, Qcow2, Update, Vhd, Vhdx, Vmdk};
@@ -108,6 +110,8 @@ pub struct Profile {
     /// What is written: one for each file.
     #[schemars(extend("x-needed" = true))]
     pub output: List<Output>,
+    /// Clouds, hypervisors and machines that the tool does not know, or knows otherwise.
+    pub cloud: Map<String, Cloud>,
     /// Rules that the finished tree must keep.
     pub posture: Opt<Posture>,
     /// Checks and defaults that are given up, by id (`[waive.kubelet-anonymous]`).

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Opt, Parsed};
+use super::{List, Opt, Parsed};
 use crate::profile::{ClusterCodec, Compression, DiskAdapter, OciKind, VhdKind, VmdkKind};
 use crate::size::Size;
 
@@ -11,13 +11,20 @@ use crate::size::Size;
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Output {
-    /// The format and its options: `format.raw = {}`.
-    #[schemars(extend("x-needed" = true))]
+    /// The format and its options: `format.raw = {}`. With a `cloud`, another one of those that it takes; without,
+    /// it is needed.
     pub format: Opt<Format>,
+    /// What the file is for, by its name in `[cloud]` or in `imagebuild clouds`: format, compressor, size of the
+    /// disk and words of the command line follow from it.
+    pub cloud: Opt<String>,
     /// How the whole file is compressed: `gz`, `xz` or `zst`; not at all by default.
     pub compress: Opt<Compression>,
-    /// What tells this file from others: `node_1.0.0.NAME.qcow2`; small letters, digits and `-`.
+    /// What tells this file from others: `node_1.0.0.NAME.qcow2`; small letters, digits and `-`. The cloud's name by
+    /// default.
     pub name: Opt<String>,
+    /// Words of the command line that this output alone has. They lie in an addon of the UKI, so that
+    /// kernel, root and root hash are the same for every output.
+    pub cmdline: List<String>,
 }
 
 /// A format and its options.

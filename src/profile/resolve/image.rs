@@ -161,12 +161,7 @@ impl Resolver<'_> {
         let place = raw.place;
         let raw = raw.value;
         let package = self.needed(raw.apt, place, "kernel.apt").and_then(|package| self.package(package, None));
-        for word in raw.cmdline.iter().flat_map(|words| &words.value) {
-            self.cmdline_word(word);
-        }
-        // A word may well be there twice: the kernel takes several `console=`.
-        let words = raw.cmdline.map(|words| words.value).unwrap_or_default();
-        let mut cmdline: Vec<String> = words.into_iter().map(|word| word.value).collect();
+        let mut cmdline = self.cmdline(raw.cmdline);
         if !cmdline.iter().any(|word| word.starts_with("console=")) {
             cmdline.extend(["console=tty0".to_owned(), console(self.arch)]);
         }
@@ -188,6 +183,13 @@ impl Resolver<'_> {
         }
         let exclude = self.globs(raw.exclude, "");
         Some(Kernel { package: package?, cmdline, modules: self.unique(raw.modules, "module"), sysctl, exclude })
+    }
+
+    /// Words of the kernel's command line; one may well be there twice: the kernel takes several `console=`.
+    pub(super) fn cmdline(&mut self, words: raw::List<String>) -> Vec<String> {
+        let words = words.map(|words| words.value).unwrap_or_default();
+        words.iter().for_each(|word| self.cmdline_word(word));
+        words.into_iter().map(|word| word.value).collect()
     }
 
     fn cmdline_word(&mut self, word: &At<String>) {

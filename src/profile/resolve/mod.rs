@@ -4,6 +4,7 @@
 //! mistake and gives what stands in for it; nothing stops at the first one.
 
 mod boot;
+mod cloud;
 mod content;
 mod cross;
 mod image;
@@ -20,7 +21,7 @@ use std::path::PathBuf;
 
 use super::mistake::{Mistake, note, similar};
 use super::place::{At, Files, Place};
-use super::{Profile, Url, raw};
+use super::{Cloud, Profile, Url, raw};
 use crate::arch::Arch;
 
 /// What resolving knows and collects.
@@ -41,6 +42,8 @@ pub struct Resolver<'a> {
     from: Option<String>,
     /// Whether it was told that there is no source.
     sourceless: bool,
+    /// Rows that are built in, where any is asked for.
+    pub rows: BTreeMap<String, Cloud>,
 }
 
 impl<'a> Resolver<'a> {
@@ -52,7 +55,17 @@ impl<'a> Resolver<'a> {
         broken: bool,
         arch: Arch,
     ) -> Self {
-        Resolver { files, mistakes, cut, broken, arch, sources: Vec::new(), from: None, sourceless: false }
+        Resolver {
+            files,
+            mistakes,
+            cut,
+            broken,
+            arch,
+            sources: Vec::new(),
+            from: None,
+            sourceless: false,
+            rows: BTreeMap::new(),
+        }
     }
 
     /// The resolved profile; whole only where no mistake was made.
@@ -82,7 +95,8 @@ impl<'a> Resolver<'a> {
         let units = self.units(raw.unit);
         let mut edits = self.laid(raw.directory, raw.file, raw.link);
         edits.extend(self.changed(raw.mode, raw.remove));
-        let outputs = self.outputs(raw.output, root);
+        let mut clouds = self.clouds(raw.cloud);
+        let outputs = self.outputs(raw.output, root, &mut clouds);
         let network = self.network(raw.network);
         let journal = self.journal(raw.journal);
         let var = self.var(raw.var);
@@ -118,6 +132,7 @@ impl<'a> Resolver<'a> {
             layout,
             pack,
             outputs,
+            clouds,
             posture: image::posture(raw.posture),
             waivers,
         })

@@ -1,15 +1,23 @@
 //! `[[output]]`: formats with their options, and the names of the files.
 
+use std::collections::BTreeMap;
+
 use super::Resolver;
+use crate::profile::fault::list;
 use crate::profile::place::{At, Place};
 use crate::profile::{
-    ClusterCodec, Format, Netboot, Oci, OciKind, Output, Qcow2, Raw, Split, Update, Vhd, Vhdx, Vmdk, raw,
+    Cloud, ClusterCodec, Format, Netboot, Oci, OciKind, Output, Qcow2, Raw, Split, Update, Vhd, Vhdx, Vmdk, raw,
 };
 use crate::size::Size;
 
 impl Resolver<'_> {
-    /// `[[output]]`
-    pub(super) fn outputs(&mut self, raw: raw::List<raw::Output>, root: Place) -> Vec<Output> {
+    /// `[[output]]`; built-in rows that outputs name are added to `clouds`.
+    pub(super) fn outputs(
+        &mut self,
+        raw: raw::List<raw::Output>,
+        root: Place,
+        clouds: &mut BTreeMap<String, Cloud>,
+    ) -> Vec<Output> {
         let Some(raw) = self.needed(raw, root, "output") else { return Vec::new() };
         if raw.value.is_empty() {
             self.wrong(raw.place, "there is no output", "one at least, as `[[output]]` with `format.raw = {}`");
@@ -17,7 +25,7 @@ impl Resolver<'_> {
         let mut outputs: Vec<Output> = Vec::new();
         for output in raw.value {
             let place = output.place;
-            let Some(output) = self.output(output) else { continue };
+            let Some(output) = self.output(output, clouds) else { continue };
             let same = |other: &Output| {
                 (other.format.name(), other.compress, &other.name)
                     == (output.format.name(), output.compress, &output.name)
@@ -31,16 +39,56 @@ impl Resolver<'_> {
         outputs
     }
 
-    /// One of them.
-    pub(in crate::profile) fn output(&mut self, raw: At<raw::Output>) -> Option<Output> {
+    /// One of them; a built-in row that it names is added to `clouds`.
+    pub(in crate::profile) fn output(
+        &mut self,
+        raw: At<raw::Output>,
+        clouds: &mut BTreeMap<String, Cloud>,
+    ) -> Option<Output> {
         let place = raw.place;
         let raw = raw.value;
-        let format = self.needed(raw.format, place, "output.format");
+        let row = raw.cloud.as_ref().map(|name| self.cloud(name, clouds));
+        let format = match (raw.format, &row) {
+            (Some(format), row) => {
+                let place = format.place;
+                let format = self.format(format);
+                if let (Some(format), Some(Some(row))) = (&format, row) {
+                    self.accepted(place, format, row);
+                }
+                format
+            }
+            (None, Some(row)) => row.as_ref().map(|row| row.format.clone()),
+            (None, None) => self.needed(None, place, "output.format").and_then(|format| self.format(format)),
+        };
         if let Some(name) = raw.name.as_ref().filter(|name| !file_part(name)) {
             let message = format!("`{}` cannot be a part of a file's name", name.value);
             self.wrong(name.place, message, "up to 32 small letters, digits and `-`");
         }
-        let format = match format?.value {
+        let compress = raw.compress.map(|compress| compress.value);
+        let cmdline = self.cmdline(raw.cmdline);
+        let cloud = raw.cloud.map(|cloud| cloud.value);
+        // Another format has a compressor of its own, or none.
+        let compress =
+            compress.or_else(|| row.iter().flatten().find(|row| Some(&row.format) == format.as_ref())?.compress);
+        if let (Some(name), Some(Some(row))) = (&cloud, row) {
+            clouds.entry(name.clone()).or_insert(row);
+        }
+        let name = raw.name.map(|name| name.value).or_else(|| cloud.clone());
+        Some(Output { format: format?, cloud, compress, name, cmdline })
+    }
+
+    /// Whether the import of a cloud takes a format that stands in the place of its own.
+    fn accepted(&mut self, place: Place, format: &Format, row: &Cloud) {
+        let name = format.name();
+        let known: Vec<&str> = [row.format.name()].into_iter().chain(row.accepts.iter().map(String::as_str)).collect();
+        if !known.contains(&name) {
+            self.wrong(place, format!("{} does not take {name}", row.title), list(&known));
+        }
+    }
+
+    /// A format with its options.
+    pub(super) fn format(&mut self, raw: At<raw::Format>) -> Option<Format> {
+        Some(match raw.value {
             raw::Format::Raw {} => Format::Raw(Raw {}),
             raw::Format::Qcow2(raw) => Format::Qcow2(self.qcow2(raw)),
             raw::Format::Vhd(options) => Format::Vhd(self.vhd(options)),
@@ -52,10 +100,8 @@ impl Resolver<'_> {
             raw::Format::Split {} => Format::Split(Split {}),
             raw::Format::Netboot {} => Format::Netboot(Netboot {}),
             raw::Format::Oci(options) => Format::Oci(self.oci(options)),
-            raw::Format::Update(options) => Format::Update(self.update(options, place)?),
-        };
-        let compress = raw.compress.map(|compress| compress.value);
-        Some(Output { format, compress, name: raw.name.map(|name| name.value) })
+            raw::Format::Update(options) => Format::Update(self.update(options, raw.place)?),
+        })
     }
 
     fn oci(&mut self, raw: raw::Oci) -> Oci {
@@ -122,7 +168,7 @@ impl Resolver<'_> {
 }
 
 /// Whether a text may stand between dots of a file's name.
-fn file_part(text: &str) -> bool {
+pub(super) fn file_part(text: &str) -> bool {
     let sound = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     !text.is_empty() && text.len() <= 32 && text.bytes().all(sound)
 }

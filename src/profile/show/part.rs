@@ -5,7 +5,7 @@ use toml::{Table, Value};
 use super::{Shower, table, tables, tag, text, texts};
 use crate::profile::resolve::writable_defaults;
 use crate::profile::{
-    Apt, Cluster, Encryption, Keyring, Output, Pack, Profile, Source, Unit, UnitState, User, Userland, Waiver, Writable,
+    Apt, Cluster, Encryption, Keyring, Pack, Profile, Source, Unit, UnitState, User, Userland, Waiver, Writable,
 };
 
 impl Shower {
@@ -85,7 +85,12 @@ impl Shower {
                 ])),
             ),
             ("pack", section(pack(&profile.pack))),
-            ("output", tables(&profile.outputs, output)),
+            ("output", tables(&profile.outputs, plain)),
+            (
+                "cloud",
+                section(profile.clouds.iter().map(|(name, cloud)| (name.clone(), plain(cloud).into())).collect())
+                    .filter(|_| !profile.clouds.is_empty()),
+            ),
             ("posture", section(table([("forbid", Value::try_from(&profile.posture.forbid).ok())]))),
             ("waive", section(profile.waivers.iter().map(|(id, waiver)| (id.clone(), waive(waiver))).collect())),
         ]);
@@ -196,9 +201,9 @@ fn pack(pack: &Pack) -> Table {
     ])
 }
 
-fn output(output: &Output) -> Table {
-    // Plain structs of text, numbers and tables: there is always a table for them.
-    Table::try_from(output).unwrap_or_default()
+/// An output or a row: plain structs of text, numbers and tables, for which there is always a table.
+fn plain(part: &impl serde::Serialize) -> Table {
+    Table::try_from(part).unwrap_or_default()
 }
 
 fn waive(waiver: &Waiver) -> Value {

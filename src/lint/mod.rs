@@ -1,0 +1,237 @@
+//! Whether an image is what firmware, importers and its own seal ask for: each rule with its reason and its cure.
+//!
+//! - The image may be anyone's: what it holds is believed nowhere, sizes are bounded.
+//! - A rule is a value of one file; that file's tests, or `tests/lint.rs`, have an image that only it refuses.
+//! - What a format asks of its file has a place of its own ([`file`]).
+
+mod esp;
+mod finding;
+mod initrd;
+mod pe;
+mod seal;
+mod table;
+mod target;
+
+pub use finding::{Finding, Rule};
+
+use std::sync::Arc;
+
+use crate::arch::Arch;
+use crate::boot::loader_path;
+use crate::boot::uki::MAX_SECTION;
+use crate::bytes::{Bytes, Part};
+use crate::disk::Disk;
+use crate::disk::fat::Reader;
+use crate::disk::gpt::{Entry, Table};
+use crate::error::{Error, Kind, Result};
+use crate::output;
+use crate::path::RootPath;
+use crate::profile::Cloud;
+use crate::squashfs::{self, NodeKind};
+use crate::verity;
+
+/// A list of modules in the kernel has some 10 kB.
+const MAX_LIST: u64 = 16 << 20;
+
+/// What an image is held against besides the rules for all.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// What it is for.
+    pub cloud: Option<&'a Cloud>,
+    /// UKIs that must still fit the ESP.
+    pub room: u64,
+}
+
+/// What came out.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// Broken rules, in the order of looking.
+    pub findings: Vec<Finding>,
+    /// What could not be looked at, and why.
+    pub unchecked: Vec<String>,
+}
+
+/// Every rule, in the order of looking.
+pub fn rules() -> Vec<&'static Rule> {
+    let subjects: [&[&'static Rule]; 6] =
+        [&table::RULES, &target::RULES, &esp::RULES, &pe::RULES, &initrd::RULES, &seal::RULES];
+    subjects.concat()
+}
+
+/// Holds the disk of an image against the rules. `format` is that of its file, where there is one.
+///
+/// # Errors
+/// Only where the image cannot be read: what is wrong with it is a finding.
+pub fn disk(disk: &Arc<dyn Bytes>, format: Option<output::Kind>, asked: &Asked<'_>) -> Result<Report> {
+    let mut report = Report::default();
+    let out = &mut report.findings;
+    let table = table::check(&**disk, out)?;
+    if let Some(cloud) = asked.cloud {
+        let sector = table.as_ref().map(|table| table.sector);
+        target::disk(cloud, &**disk, sector, format.map(output::Kind::name), out)?;
+    }
+    let Some(table) = table else { return Ok(report) };
+    let Some(esp) = esp::check(disk, &table, out)? else { return Ok(report) };
+    let image = Image { disk, table: &table, esp: &esp };
+    image.programs(asked, &mut report)?;
+    Ok(report)
+}
+
+/// The architecture that the programs of an image's ESP are for; none where that does not show.
+///
+/// # Errors
+/// Only where the image cannot be read.
+pub fn arch(disk: &Arc<dyn Bytes>) -> Result<Option<Arch>> {
+    let Some(table) = table::check(&**disk, &mut Vec::new())? else { return Ok(None) };
+    let esp = esp::check(disk, &table, &mut Vec::new())?;
+    Ok(esp.and_then(|esp| {
+        let starts = |arch: &Arch| esp.files.iter().any(|file| file.path.eq_ignore_ascii_case(&loader_path(*arch)));
+        Arch::ALL.into_iter().find(starts)
+    }))
+}
+
+/// One error of all broken rules; none where there are none.
+pub fn error(report: &Report) -> Option<Error> {
+    let (first, rest) = report.findings.split_first()?;
+    let say = |finding: &Finding| format!("{}: {}", finding.rule.id, finding.found);
+    let error = Error::new(Kind::Found, say(first)).hint(format!("required: {}", first.rule.required));
+    let error = error.hint(format!("to mend it: {}", first.rule.mend));
+    Some(rest.iter().fold(error, |error, finding| error.hint(format!("besides: {}", say(finding)))))
+}
+
+/// A disk before any file of it is written, held against the rules.
+pub fn unwritten(made: &Disk, asked: &Asked<'_>) -> Result<Report> {
+    let bytes: Arc<dyn Bytes> = Arc::new(Unwritten(made.clone()));
+    disk(&bytes, None, asked)
+}
+
+/// The bytes of a disk that is no file yet.
+#[derive(Debug)]
+struct Unwritten(Disk);
+
+impl Bytes for Unwritten {
+    fn length(&self) -> u64 {
+        self.0.len()
+    }
+
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> std::io::Result<()> {
+        match offset.checked_add(buffer.len() as u64) {
+            Some(end) if end <= self.0.len() => {
+                Ok(self.0.read_at(&mut crate::tree::Opened::default(), offset, buffer)?)
+            }
+            _ => Err(std::io::Error::new(std::io::ErrorKind::UnexpectedEof, "reading past the end")),
+        }
+    }
+}
+
+/// An image whose table and ESP can be read.
+struct Image<'a> {
+    disk: &'a Arc<dyn Bytes>,
+    table: &'a Table,
+    esp: &'a esp::Esp,
+}
+
+impl Image<'_> {
+    fn programs(&self, asked: &Asked<'_>, report: &mut Report) -> Result<()> {
+        let reader = Reader::new(&self.esp.part)?;
+        let mut words = String::new();
+        let named = |folder: &str, ending: &str| {
+            let inside = move |path: &str| {
+                let path = path.to_ascii_lowercase();
+                path.strip_prefix(&folder.to_ascii_lowercase())
+                    .is_some_and(|name| name.ends_with(ending) && !name.contains('/'))
+            };
+            self.esp.files.iter().filter(|file| inside(&file.path)).collect::<Vec<_>>()
+        };
+        for file in named("loader/addons/", ".addon.efi") {
+            let bytes = reader.read(file, MAX_SECTION)?;
+            if let Some(pe) = pe::check(&file.path, &bytes, &mut report.findings) {
+                words.extend([" ", &text(pe.named(".cmdline").unwrap_or_default())]);
+            }
+        }
+        let mut ukis = named("EFI/Linux/", ".efi");
+        if ukis.is_empty() {
+            // Without a boot manager the UKI is what the firmware starts.
+            ukis = named("EFI/BOOT/", ".efi")
+                .into_iter()
+                .filter(|file| file.path.to_ascii_lowercase().contains("/boot"))
+                .collect();
+        }
+        for file in &ukis {
+            let bytes = reader.read(file, MAX_SECTION)?;
+            self.uki(&file.path, &bytes, &words, asked, report)?;
+        }
+        let largest = ukis.iter().map(|file| u64::from(file.size)).max().unwrap_or(0);
+        esp::room(self.esp, largest, asked.room, &mut report.findings);
+        Ok(())
+    }
+
+    fn uki(&self, path: &str, bytes: &[u8], words: &str, asked: &Asked<'_>, report: &mut Report) -> Result<()> {
+        let out = &mut report.findings;
+        let Some(pe) = pe::check(path, bytes, out) else { return Ok(()) };
+        pe::parts(path, &pe, out);
+        let contents = pe.named(".initrd").map(|initrd| initrd::check(path, initrd, out)).unwrap_or_default();
+        let Some(cmdline) = pe.named(".cmdline") else { return Ok(()) };
+        let sealed = seal::check(path, &format!("{}{words}", text(cmdline)), self.table, out);
+        let root = match &sealed {
+            None => None,
+            Some(sealed) => {
+                let (root, tree) = (self.part(sealed.root)?, self.part(sealed.tree)?);
+                if let Err(error) = verity::check_superblock(&root, &tree) {
+                    seal::tree(path, &error, out);
+                }
+                Some(root)
+            }
+        };
+        let Some(cloud) = asked.cloud else { return Ok(()) };
+        let known = root.ok_or_else(|| Error::user("there is no sealed root")).and_then(modules);
+        let (builtin, in_root) = match known {
+            Ok(known) if !contents.partly => known,
+            Ok(_) => {
+                report.unchecked.push(format!("drivers of `{path}`: not all of its initrd could be read"));
+                return Ok(());
+            }
+            Err(error) => {
+                report.unchecked.push(format!("drivers of `{path}`: {}", error.message()));
+                return Ok(());
+            }
+        };
+        let modules = target::Modules { builtin, initrd: contents.modules, root: in_root };
+        target::drivers(cloud, path, &modules, out);
+        Ok(())
+    }
+
+    fn part(&self, entry: &Entry) -> Result<Part> {
+        let sector = u64::from(self.table.sector);
+        Part::new(self.disk.clone(), entry.first * sector, (entry.last - entry.first + 1) * sector)
+    }
+}
+
+type Names = std::collections::BTreeSet<String>;
+
+/// Modules in the kernel, and those that the root has.
+fn modules(root: Part) -> Result<(Names, Names)> {
+    let image = squashfs::Image::new(Box::new(root))?;
+    let folder = RootPath::new("/usr/lib/modules")?;
+    let (mut builtin, mut found) = (Names::new(), Names::new());
+    image.walk(&mut |node| {
+        let path = node.path.as_bytes();
+        if !path.starts_with(folder.to_string().as_bytes()) || !matches!(node.kind, NodeKind::File(_)) {
+            return Ok(());
+        }
+        if path.ends_with(b"/modules.builtin") {
+            let list = image.read_file(&node, MAX_LIST)?;
+            builtin.extend(String::from_utf8_lossy(&list).lines().filter_map(|line| initrd::module(line.as_bytes())));
+        }
+        found.extend(initrd::module(path));
+        Ok(())
+    })?;
+    if builtin.is_empty() && found.is_empty() {
+        return Err(Error::user("the root has no modules"));
+    }
+    Ok((builtin, found))
+}
+
+fn text(section: &[u8]) -> String {
+    String::from_utf8_lossy(section).trim_end_matches(['\0', '\n']).to_owned()
+}

@@ -1,0 +1,465 @@
+//! Each rule of `imagebuild lint` and an image that only it refuses. A new rule fails `every_rule_has_a_bad_image`
+//! until it has one here.
+
+#[path = "common/binaries.rs"]
+mod binaries;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::process::Command;
+use std::sync::Arc;
+
+use imagebuild::arch::Arch;
+use imagebuild::artifact::{self, Writing};
+use imagebuild::boot::{self, Boot, Parts, Target, uki};
+use imagebuild::bytes::{Bytes, Part};
+use imagebuild::disk::fat::{Reader, Volume};
+use imagebuild::disk::gpt::{Entry, Table};
+use imagebuild::disk::{self, Disk, ESP_TYPE, Extent, Layout, Pieces, Role, Sizes};
+use imagebuild::epoch::Epoch;
+use imagebuild::guid::Guid;
+use imagebuild::lint::{self, Asked};
+use imagebuild::output::{Emit, Kind};
+use imagebuild::path::RootPath;
+use imagebuild::profile::{self, Cloud, Drivers, Encryption, Format, Image, Raw, SizeRule, Starts, Var};
+use imagebuild::report::Report;
+use imagebuild::root::{self, Root};
+use imagebuild::size::Size;
+use imagebuild::squashfs::Options;
+use imagebuild::store::Store;
+use imagebuild::system::depmod::depmod;
+use imagebuild::tree::{Content, Meta, Tree};
+
+const RELEASE: &str = "6.12.0-test";
+const EPOCH: Epoch = Epoch(1_700_000_000);
+const UKI: &str = "EFI/Linux/small_1.0.0.efi";
+
+/// A sound image and what it was made of.
+struct Good {
+    _folder: tempfile::TempDir,
+    layout: Layout,
+    root: Root,
+    boot: Boot,
+    parts: Parts,
+    disk: Disk,
+}
+
+fn tree() -> Tree {
+    let mut tree = Tree::default();
+    let mut put = |path: &str, bytes: Vec<u8>| {
+        tree.put_file(&RootPath::new(path).unwrap(), Meta::new(0o644, EPOCH.0), Content::bytes(bytes)).unwrap();
+    };
+    let folder = format!("/usr/lib/modules/{RELEASE}");
+    for name in ["dm-verity", "squashfs", "virtio_blk", "veth"] {
+        put(&format!("{folder}/kernel/{name}.ko"), binaries::module(&[], &["printk"], &[]));
+    }
+    put(&format!("{folder}/modules.builtin"), b"kernel/drivers/nvme/host/nvme.ko\n".to_vec());
+    put(&format!("/boot/vmlinuz-{RELEASE}"), b"kernel".repeat(1000));
+    put("/usr/lib/os-release", b"ID=test\n".to_vec());
+    for name in ["linuxx64.efi.stub", "systemd-bootx64.efi", "addonx64.efi.stub"] {
+        put(&format!("/usr/lib/systemd/boot/efi/{name}"), binaries::stub());
+    }
+    tree
+}
+
+fn good() -> Good {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&folder.path().join("store")).unwrap();
+    let image = Image { id: "small".to_owned(), version: "1.0.0".to_owned(), arch: Arch::Amd64 };
+    let mut tree = tree();
+    let modules = depmod(&mut tree, RELEASE, EPOCH, None, 1).unwrap();
+    let options = Options { level: 1, epoch: EPOCH.0, ..Options::default() };
+    let (root, _) = root::pack(&tree, &store, &options, &Guid::seed(&image.id), &Report::silent()).unwrap();
+    let parts = Parts::find(&tree, Arch::Amd64, modules).unwrap();
+    let target = Target {
+        image: &image,
+        words: &[],
+        drivers: &[],
+        root: &root.root_hash,
+        init: b"init",
+        bios: false,
+        epoch: EPOCH,
+    };
+    let boot = boot::assemble(&parts, &target, &store).unwrap();
+    let sizes = profile::Layout { slot: Size(4 << 20), slots: 2, esp: Size(260 << 20) };
+    let sizes = Sizes::new(&sizes, &Var { size: Size(64 << 20), encryption: Encryption::None }, false).unwrap();
+    let layout = Layout::new(&image, sizes, &root.root_hash).unwrap();
+    let mut good = Good { _folder: folder, layout, root, boot, parts, disk: Disk::new(0, Vec::new()).unwrap() };
+    good.disk = good.disk_on(&good.layout);
+    good
+}
+
+impl Good {
+    fn disk_on(&self, layout: &Layout) -> Disk {
+        let (root, verity) = (self.root.squashfs.content(), self.root.verity.content());
+        let pieces = Pieces { esp: self.boot.esp.clone(), root, verity };
+        disk::place(layout, &pieces, None, EPOCH).unwrap().0
+    }
+
+    fn bytes(&self) -> Arc<dyn Bytes> {
+        bytes(self.disk.clone())
+    }
+
+    fn at(&self, role: Role) -> u64 {
+        self.layout.partition(role).unwrap().at
+    }
+
+    /// The table as it is.
+    fn table(&self, layout: &Layout) -> Table {
+        let sector = u64::from(layout.sector);
+        let entries = layout.partitions.iter().map(|partition| Entry {
+            kind: partition.kind,
+            id: partition.id,
+            first: partition.at / sector,
+            last: (partition.at + partition.length) / sector - 1,
+            attributes: partition.attributes,
+            label: partition.label.clone(),
+        });
+        Table {
+            id: layout.id,
+            sector: layout.sector,
+            sectors: layout.length / sector,
+            first_usable: (1 << 20) / sector,
+            entries: entries.collect(),
+        }
+    }
+
+    /// With a changed table, both copies.
+    fn with_table(&self, change: impl FnOnce(&mut Table)) -> Arc<dyn Bytes> {
+        let mut table = self.table(&self.layout);
+        change(&mut table);
+        let mut over = Over::new(self.bytes());
+        for extent in table.extents().unwrap() {
+            over.lay(extent.at, extent.content.read(1 << 20).unwrap());
+        }
+        Arc::new(over)
+    }
+
+    /// With other files on the ESP.
+    fn with_files(&self, change: impl FnOnce(&mut BTreeMap<String, Content>)) -> Arc<dyn Bytes> {
+        let mut files = self.boot.esp.clone();
+        change(&mut files);
+        let length = self.layout.partition(Role::Esp).unwrap().length;
+        let mut over = Over::new(self.bytes());
+        over.lay_bytes(self.at(Role::Esp), volume(&files, length, 512));
+        Arc::new(over)
+    }
+
+    /// With another UKI.
+    fn with_uki(&self, change: impl FnOnce(&mut Vec<u8>)) -> Arc<dyn Bytes> {
+        let mut uki = self.boot.uki.read(1 << 30).unwrap();
+        change(&mut uki);
+        self.with_files(|files| drop(files.insert(UKI.to_owned(), Content::bytes(uki))))
+    }
+
+    /// With a UKI of these sections in the place of its own; none takes the section away.
+    fn with_section(&self, name: &str, bytes: Option<&[u8]>) -> Arc<dyn Bytes> {
+        let old = self.boot.uki.read(1 << 30).unwrap();
+        let pe = uki::Pe::parse(&old).unwrap();
+        let sections = [".osrel", ".cmdline", ".uname", ".initrd", ".linux"];
+        let sections: Vec<(&str, &[u8])> = (sections.iter())
+            .filter_map(|section| Some((*section, if *section == name { bytes? } else { pe.named(section)? })))
+            .collect();
+        let stub = self.parts.stub.read(1 << 20).unwrap();
+        let new = uki::append(&stub, &sections).unwrap();
+        self.with_uki(|uki| *uki = new)
+    }
+
+    fn patched(&self, at: u64, bytes: &[u8]) -> Arc<dyn Bytes> {
+        let mut over = Over::new(self.bytes());
+        over.lay(at, bytes.to_vec());
+        Arc::new(over)
+    }
+}
+
+fn bytes(disk: Disk) -> Arc<dyn Bytes> {
+    let length = disk.len();
+    let mut over = Over::new(Arc::new(Zeros(length)));
+    for extent in disk.extents() {
+        over.lay(extent.at, extent.content.read(1 << 30).unwrap());
+    }
+    Arc::new(over)
+}
+
+fn volume(files: &BTreeMap<String, Content>, length: u64, sector: u32) -> Arc<dyn Bytes> {
+    let volume = Volume { files, length, sector, id: 1, label: "ESP", epoch: EPOCH };
+    let extents: Vec<Extent> = volume.extents().unwrap();
+    let mut over = Over::new(Arc::new(Zeros(length)));
+    extents.into_iter().for_each(|extent| over.lay_bytes(extent.at, Arc::new(Filed(extent.content))));
+    Arc::new(over)
+}
+
+/// The bytes of a content.
+#[derive(Debug)]
+struct Filed(Content);
+
+impl Bytes for Filed {
+    fn length(&self) -> u64 {
+        self.0.len()
+    }
+
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        Ok(self.0.read_at(&mut Default::default(), offset, buffer)?)
+    }
+}
+
+/// So many zeros.
+#[derive(Debug)]
+struct Zeros(u64);
+
+impl Bytes for Zeros {
+    fn length(&self) -> u64 {
+        self.0
+    }
+
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        if offset + buffer.len() as u64 > self.0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        buffer.fill(0);
+        Ok(())
+    }
+}
+
+/// Bytes with others over them.
+#[derive(Debug)]
+struct Over {
+    base: Arc<dyn Bytes>,
+    length: u64,
+    pieces: Vec<(u64, Arc<dyn Bytes>)>,
+}
+
+impl Over {
+    fn new(base: Arc<dyn Bytes>) -> Self {
+        Over { length: base.length(), base, pieces: Vec::new() }
+    }
+
+    fn lay(&mut self, at: u64, bytes: Vec<u8>) {
+        self.lay_bytes(at, Arc::new(bytes));
+    }
+
+    fn lay_bytes(&mut self, at: u64, bytes: Arc<dyn Bytes>) {
+        self.pieces.push((at, bytes));
+    }
+}
+
+impl Bytes for Over {
+    fn length(&self) -> u64 {
+        self.length
+    }
+
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        let end = offset + buffer.len() as u64;
+        if end > self.length {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let inside = self.base.length().saturating_sub(offset).min(buffer.len() as u64) as usize;
+        self.base.read_at(&mut buffer[..inside], offset)?;
+        buffer[inside..].fill(0);
+        for (at, piece) in &self.pieces {
+            let (from, upto) = ((*at).max(offset), (at + piece.length()).min(end));
+            if from < upto {
+                piece.read_at(&mut buffer[(from - offset) as usize..(upto - offset) as usize], from - at)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn cloud() -> Cloud {
+    Cloud {
+        title: "Mine".to_owned(),
+        format: Format::Raw(Raw {}),
+        compress: None,
+        accepts: Vec::new(),
+        size: SizeRule::default(),
+        sector: 512,
+        firmware: Starts::Uefi,
+        cmdline: Vec::new(),
+        drivers: Drivers { disk: vec!["nvme".to_owned(), "virtio_blk".to_owned()], network: vec!["veth".to_owned()] },
+        features: Vec::new(),
+        metadata: BTreeMap::new(),
+        import: Vec::new(),
+        source: String::new(),
+    }
+}
+
+/// Ids of the rules that an image breaks, each once.
+fn broken(disk: &Arc<dyn Bytes>, cloud: &Cloud, room: u64) -> Vec<&'static str> {
+    let report = lint::disk(disk, Some(Kind::Raw), &Asked { cloud: Some(cloud), room }).unwrap();
+    assert!(report.unchecked.is_empty() || !report.findings.is_empty(), "{:?}", report.unchecked);
+    let mut ids: Vec<_> = report.findings.iter().map(|finding| finding.rule.id).collect();
+    ids.dedup();
+    ids
+}
+
+/// Where the header of a section of a UKI is.
+fn header(uki: &[u8], name: &str) -> usize {
+    let mut padded = [0; 8];
+    padded[..name.len()].copy_from_slice(name.as_bytes());
+    uki.windows(8).position(|window| window == padded).unwrap()
+}
+
+/// Rule, and an image that only it refuses.
+fn cases(good: &Good) -> Vec<(&'static str, Arc<dyn Bytes>)> {
+    let esp = good.at(Role::Esp);
+    let signature = 3;
+    let longer = {
+        let mut over = Over::new(good.bytes());
+        over.length += 1 << 20;
+        over
+    };
+    let one_copy = {
+        let mut table = good.table(&good.layout);
+        table.id = Guid::seed("other");
+        let mut over = Over::new(good.bytes());
+        let backup = table.extents().unwrap().remove(1);
+        over.lay(backup.at, backup.content.read(1 << 20).unwrap());
+        over
+    };
+    let other_sectors = {
+        let length = good.layout.partition(Role::Esp).unwrap().length;
+        let mut over = Over::new(good.bytes());
+        over.lay_bytes(esp, volume(&good.boot.esp, length, 4096));
+        over
+    };
+    let small_4k = {
+        let layout = good.layout.on(good.layout.length, 4096).unwrap();
+        let length = 258 << 20;
+        let mut table = good.table(&layout);
+        table.entries[0].last = table.entries[0].first + length / 4096 - 1;
+        let mut over = Over::new(bytes(good.disk_on(&layout)));
+        over.lay_bytes(esp, volume(&good.boot.esp, length, 4096));
+        for extent in table.extents().unwrap() {
+            over.lay(extent.at, extent.content.read(1 << 20).unwrap());
+        }
+        over
+    };
+    let full = {
+        let part = Part::new(good.bytes(), esp, good.layout.partition(Role::Esp).unwrap().length).unwrap();
+        let (free, cluster) = Reader::new(&part).unwrap().free().unwrap();
+        let filler: Arc<dyn Bytes> = Arc::new(Zeros(free - cluster));
+        good.with_files(|files| drop(files.insert("filler".to_owned(), Content::part(filler, 0, free - cluster))))
+    };
+    let two_hashes = good.with_files(|files| {
+        let line = format!("roothash={}", "0".repeat(64));
+        let addon = uki::append(&binaries::stub(), &[(".cmdline", line.as_bytes())]).unwrap();
+        files.insert(boot::addon::PATH.to_owned(), Content::bytes(addon));
+    });
+    vec![
+        ("gpt-primary", good.patched(600, &[1])),
+        ("gpt-backup", Arc::new(longer)),
+        ("gpt-same", Arc::new(one_copy)),
+        ("gpt-mbr", good.patched(450, &[0x83])),
+        ("gpt-bounds", good.with_table(|table| table.entries[signature].first -= 2048)),
+        ("gpt-aligned", good.with_table(|table| table.entries[signature].first += 8)),
+        ("gpt-unique", good.with_table(|table| table.entries[signature].id = table.entries[0].id)),
+        ("esp-one", good.with_table(|table| table.entries[signature].kind = ESP_TYPE)),
+        // The size of its tables in 16 bits.
+        ("fat-type", good.patched(esp + 22, &[1, 0])),
+        ("fat-clusters", good.patched(esp + 32, &60_000u32.to_le_bytes())),
+        ("fat-sector", Arc::new(other_sectors)),
+        ("fat-4k-minimum", Arc::new(small_4k)),
+        // The second table: 32 reserved sectors, then 520 of the first one.
+        ("fat-sound", good.patched(esp + (32 + 520) * 512 + 40, &[0x77])),
+        ("esp-loader", good.with_files(|files| files.retain(|path, _| !path.starts_with("EFI/BOOT/")))),
+        ("esp-room", full),
+        ("pe-whole", good.with_uki(|uki| uki.truncate(uki.len() - 0x200))),
+        (
+            "pe-aligned",
+            good.with_uki(|uki| {
+                let at = header(uki, ".osrel");
+                uki[at + 12] = 0x80;
+            }),
+        ),
+        (
+            "pe-apart",
+            good.with_uki(|uki| {
+                let (osrel, cmdline) = (header(uki, ".osrel"), header(uki, ".cmdline"));
+                uki.copy_within(cmdline + 12..cmdline + 16, osrel + 12);
+            }),
+        ),
+        ("uki-parts", good.with_section(".uname", None)),
+        ("initrd-cpio", good.with_section(".initrd", Some(b"070701 and no more"))),
+        ("verity-word", two_hashes),
+        ("verity-partitions", good.with_table(|table| table.entries[1].id = Guid::seed("other"))),
+        ("verity-tree", good.patched(good.at(Role::Verity), b"V")),
+    ]
+}
+
+/// Rule, and what a target asks that the sound image does not have.
+fn targets() -> Vec<(&'static str, Cloud)> {
+    let exact = SizeRule { exact: Some(Size(10 << 30)), ..SizeRule::default() };
+    let drivers = |disk: &str, network: &str| Drivers { disk: vec![disk.into()], network: vec![network.into()] };
+    vec![
+        ("cloud-size", Cloud { size: exact, ..cloud() }),
+        ("cloud-sector", Cloud { sector: 4096, ..cloud() }),
+        ("cloud-format", Cloud { format: Format::Qcow2(profile::Qcow2::default()), ..cloud() }),
+        ("cloud-firmware", Cloud { firmware: Starts::Bios, ..cloud() }),
+        // In the root alone, where it is of no use to the initrd.
+        ("cloud-disk-driver", Cloud { drivers: drivers("veth", "veth"), ..cloud() }),
+        ("cloud-network-driver", Cloud { drivers: drivers("nvme", "ena"), ..cloud() }),
+    ]
+}
+
+#[test]
+fn every_rule_has_an_image_that_only_it_refuses() {
+    let good = good();
+    assert_eq!(broken(&good.bytes(), &cloud(), 1), [""; 0]);
+    let mut seen = vec!["initrd-size"];
+    for (rule, image) in cases(&good) {
+        // What is asked of a target says nothing here, but for the sectors of its disk.
+        let sector = if rule == "fat-4k-minimum" { 4096 } else { 512 };
+        assert_eq!(broken(&image, &Cloud { sector, ..cloud() }, 1), [rule]);
+        seen.push(rule);
+    }
+    for (rule, cloud) in targets() {
+        assert_eq!(broken(&good.bytes(), &cloud, 1), [rule]);
+        seen.push(rule);
+    }
+    // initrd-size has its image beside the rule: it is too large for this one.
+    let mut rules: Vec<_> = lint::rules().iter().map(|rule| rule.id).collect();
+    rules.sort_unstable();
+    seen.sort_unstable();
+    assert_eq!(seen, rules);
+    for rule in lint::rules() {
+        assert!([rule.required, rule.why, rule.mend].iter().all(|text| text.len() > 10), "{}", rule.id);
+    }
+}
+
+#[test]
+fn the_verb_tells_each_broken_rule_and_exits_with_5() {
+    let good = good();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("image.raw");
+    let how = Emit { jobs: 2, seed: Guid::seed("small"), epoch: EPOCH, name: "small", spool: folder.path() };
+    artifact::write(&Writing { format: &Raw {}, compress: None, how }, &good.disk, &path, None).unwrap();
+    let tool = |words: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_imagebuild")).args(words).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
+    };
+    let image = path.to_str().unwrap();
+    assert_eq!(tool(&["lint", image]).0, Some(0));
+    let (code, out, err) = tool(&["--json", "lint", image, "--for", "exoscale"]);
+    assert_eq!(code, Some(5), "{err}");
+    let value: serde_json::Value = serde_json::from_str(out.lines().next().unwrap()).unwrap();
+    let findings = value["findings"].as_array().unwrap();
+    let ids: Vec<&str> = findings.iter().map(|finding| finding["id"].as_str().unwrap()).collect();
+    assert_eq!(ids, ["cloud-size", "cloud-format", "cloud-network-driver"]);
+    assert!(findings[0]["found"].as_str().unwrap().contains("exactly 10G"), "{}", findings[0]);
+    for key in ["required", "why", "mend"] {
+        assert!(findings[0][key].is_string());
+    }
+    // Cut off in the middle of a copy.
+    std::fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(200 << 20).unwrap();
+    let (code, out, _) = tool(&["lint", image]);
+    assert_eq!(code, Some(5));
+    assert!(out.contains("gpt-backup") && out.contains("gpt-bounds") && out.contains("mend"), "{out}");
+    let (code, _, err) = tool(&["lint", image, "--for", "nowhere"]);
+    assert_eq!(code, Some(2));
+    assert!(err.contains("there is no cloud `nowhere`"), "{err}");
+    std::fs::write(&path, [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0]).unwrap();
+    let (code, _, err) = tool(&["lint", image]);
+    assert_eq!(code, Some(2));
+    assert!(err.contains("compressed"), "{err}");
+}
