@@ -137,10 +137,8 @@ fn what_qemu_writes_is_read() {
         let (name, source) = (file.to_str().unwrap(), raw.to_str().unwrap());
         let words = [&["convert", "-f", "raw", "-O", theirs][..], options, &[source, name]].concat();
         judge("qemu-img", &words);
-        let opened = imagebuild::output::open(&file).unwrap();
-        assert_eq!(opened.kind.name(), if theirs == "vpc" { "vhd" } else { theirs });
-        let mut out = Vec::new();
-        Disk::of(opened.disk).unwrap().emit(2, &mut out).unwrap();
+        let (kind, mut out) = opened(&file);
+        assert_eq!(kind, if theirs == "vpc" { "vhd" } else { theirs });
         let rest = out.split_off(expected.len());
         assert!(out == expected, "{theirs} {options:?}");
         assert!(rest.len() < 1 << 20 && rest.iter().all(|byte| *byte == 0), "{theirs} {options:?}");
@@ -201,6 +199,88 @@ fn compressed_files_are_what_their_programs_read() {
         assert!(output.status.success(), "{program}");
         assert_eq!(Digest::of(&output.stdout), expected, "{program}");
     }
+}
+
+/// The disk in a file, and what the file is.
+fn opened(file: &Path) -> (&'static str, Vec<u8>) {
+    let opened = imagebuild::output::open(file).unwrap();
+    let mut out = Vec::new();
+    Disk::of(opened.disk).unwrap().emit(2, &mut out).unwrap();
+    (opened.kind.name(), out)
+}
+
+#[test]
+fn an_ova_holds_a_machine_that_others_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let raw = disk(folder.path());
+    let inside = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let options = ["cpus=4", "memory=6G", "product={ name = \"A & B\", vendor = \"<C>\" }"];
+    convert(&raw, &folder.path().join("disk.ova"), "ova", &options, &[]);
+    let members = judge("tar", &["-xvf", &inside("disk.ova"), "-C", &inside("")]);
+    assert_eq!(members, "disk.ovf\ndisk.mf\ndisk.vmdk\n");
+    judge("qemu-img", &["compare", raw.to_str().unwrap(), &inside("disk.vmdk")]);
+    let manifest = fs::read_to_string(inside("disk.mf")).unwrap();
+    let sums = judge("sha256sum", &["--tag", &inside("disk.ovf"), &inside("disk.vmdk")]);
+    let sums = sums.replace("SHA256 (", "SHA256(").replace(") = ", ")= ").replace(&inside(""), "");
+    assert_eq!(manifest, sums);
+    let told = |path: &str| judge("xmllint", &["--xpath", &format!("string({path})"), &inside("disk.ovf")]);
+    let size = fs::metadata(inside("disk.vmdk")).unwrap().len();
+    assert_eq!(told("//@*[name()='ovf:size']"), format!("{size}\n"));
+    assert_eq!(told("//@*[name()='ovf:capacity']"), format!("{}\n", 96 << 20));
+    let quantity = "//*[local-name()='ResourceType' and .='KIND']/../*[local-name()='VirtualQuantity']";
+    assert_eq!(told(&quantity.replace("KIND", "3")), "4\n");
+    assert_eq!(told(&quantity.replace("KIND", "4")), "6144\n");
+    assert_eq!(told("//*[local-name()='Product']"), "A & B\n");
+    assert_eq!(opened(&folder.path().join("disk.ova")), ("ova", fs::read(&raw).unwrap()));
+}
+
+#[test]
+fn google_gets_one_file_of_whole_gib() {
+    let folder = tempfile::tempdir().unwrap();
+    let raw = disk(folder.path());
+    let file = folder.path().join("disk.tar.gz");
+    convert(&raw, &file, "gce", &[], &["--jobs", "3"]);
+    let again = folder.path().join("again.tar.gz");
+    convert(&raw, &again, "gce", &[], &["--jobs", "1"]);
+    assert!(fs::read(&file).unwrap() == fs::read(&again).unwrap());
+    let (name, out) = (file.to_str().unwrap(), folder.path().join("out"));
+    fs::create_dir(&out).unwrap();
+    assert_eq!(judge("tar", &["-xvzf", name, "-C", out.to_str().unwrap()]), "disk.raw\n");
+    let unpacked = out.join("disk.raw");
+    assert_eq!(fs::metadata(&unpacked).unwrap().len(), 1 << 30);
+    judge("qemu-img", &["compare", "-f", "raw", "-F", "raw", raw.to_str().unwrap(), unpacked.to_str().unwrap()]);
+    assert_eq!(imagebuild::output::open(&file).unwrap().kind.name(), "gce");
+    // And what GNU tar makes of it as Google's manual says is read.
+    let theirs = folder.path().join("theirs.tar.gz");
+    judge("tar", &["--format=oldgnu", "-Sczf", theirs.to_str().unwrap(), "-C", out.to_str().unwrap(), "disk.raw"]);
+    convert(&theirs, &folder.path().join("back.raw"), "raw", &[], &[]);
+    let back = folder.path().join("back.raw");
+    judge("cmp", &[unpacked.to_str().unwrap(), back.to_str().unwrap()]);
+}
+
+#[test]
+fn compressed_images_are_read_up_to_a_limit() {
+    let folder = tempfile::tempdir().unwrap();
+    let raw = disk(folder.path());
+    let expected = fs::read(&raw).unwrap();
+    let qcow2 = folder.path().join("disk.qcow2");
+    convert(&raw, &qcow2, "qcow2", &[], &[]);
+    for (program, extension) in [("gzip", "gz"), ("xz", "xz"), ("zstd", "zst")] {
+        for (source, kind) in [(&raw, "raw"), (&qcow2, "qcow2")] {
+            let options: &[&str] = if program == "xz" { &["-0", "-k"] } else { &["-k"] };
+            let packed = PathBuf::from(format!("{}.{extension}", source.display()));
+            judge(program, &[options, &[source.to_str().unwrap()]].concat());
+            assert!(opened(&packed) == (kind, expected.clone()), "{}", packed.display());
+            let to = folder.path().join("never");
+            let words =
+                ["convert", packed.to_str().unwrap(), "--to", "raw", "--limit", "1M", "-o", to.to_str().unwrap()];
+            let output = ours(&words);
+            let text = String::from_utf8_lossy(&output.stderr);
+            assert!(!output.status.success() && text.contains("larger than 1M") && text.contains("--limit"), "{text}");
+        }
+    }
+    // What is unpacked to has no name.
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 8);
 }
 
 #[test]

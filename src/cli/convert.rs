@@ -10,7 +10,7 @@ use crate::guid::Guid;
 use crate::output::{self, Emit, Maker};
 use crate::profile::{self, Compression};
 use crate::report::{Mode, Report};
-use crate::size::human;
+use crate::size::{Size, human};
 
 /// `imagebuild convert node.raw --to qcow2`
 #[derive(clap::Args)]
@@ -34,6 +34,9 @@ pub struct Args {
     /// The file to write [default: beside the image, with the format's extension].
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// Bytes that a compressed image is unpacked to at most, beside it in a file without a name.
+    #[arg(long, value_name = "SIZE", default_value_t = output::LIMIT)]
+    limit: Size,
     /// What ids inside of the file are derived from [default: the id of the disk's partition table].
     #[arg(long, value_name = "UUID")]
     seed: Option<Guid>,
@@ -51,7 +54,7 @@ pub fn run(args: &Args, jobs: usize, report: &Report) -> Result<()> {
         return Err(Error::user(format!("`{}` needs more than a disk", maker.name()))
             .hint("name it as an output of a profile: imagebuild build"));
     };
-    let opened = output::open(&args.image)?;
+    let opened = output::open_within(&args.image, args.limit)?;
     let seed = match args.seed {
         Some(seed) => seed,
         // A disk without a table gets the same ids as any other such disk.

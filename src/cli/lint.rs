@@ -34,10 +34,6 @@ pub struct Args {
 /// Prints what is broken.
 pub fn run(args: &Args, report: &Report) -> Result<()> {
     let opened = output::open(&args.image)?;
-    if let Some(method) = output::compressed(&*opened.disk)?.filter(|_| opened.kind == output::Kind::Raw) {
-        return Err(Error::user(format!("`{}` is compressed", args.image.display()))
-            .hint(format!("unpack it first: {method} -d")));
-    }
     let doing = || format!("looking at `{}`", args.image.display());
     let row = match &args.cloud {
         None => None,

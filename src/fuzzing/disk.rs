@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use crate::bytes::Bytes;
@@ -14,6 +15,8 @@ use crate::init::gpt as own;
 use crate::init::guid::Guid;
 use crate::init::verity::Superblock;
 use crate::output::open;
+use crate::output::packed::Unpack;
+use crate::size::Size;
 use crate::tree::Content;
 
 /// Sectors of the disk that [`gpt`] makes.
@@ -92,7 +95,8 @@ fn id(entry: &[u8]) -> Guid {
 
 /// An image file of any format as a disk: what is said to be data lies on the disk, and goes on.
 pub fn image(bytes: &[u8]) {
-    let Ok(opened) = open::of(Arc::new(bytes.to_vec())) else { return };
+    let unpack = Unpack { limit: Size(Size::MIB), folder: Path::new(".") };
+    let Ok(opened) = open::of(Arc::new(bytes.to_vec()), unpack) else { return };
     let disk = opened.disk;
     let mut buffer = vec![0; 4096];
     let (mut at, mut rounds) = (0, 0);

@@ -6,10 +6,14 @@
 //!   chunks of zeros are found by reading, ids are derived from the disk's seed.
 //! - What is read is hostile: places lie inside the file, sizes are bounded, no other file is followed.
 
+mod archive;
 mod compress;
 mod bundle;
+mod gce;
 mod mapped;
 pub(crate) mod open;
+mod ova;
+pub(crate) mod packed;
 mod qcow2;
 mod raw;
 mod spool;
@@ -20,7 +24,7 @@ mod vhdx;
 mod vmdk;
 
 pub use compress::Compressed;
-pub use open::{Kind, Opened, compressed, open};
+pub use open::{Kind, LIMIT, Opened, open, open_within};
 
 use std::path::Path;
 
@@ -135,6 +139,8 @@ pub fn of(format: &profile::Format) -> Maker {
         profile::Format::Vhd(options) => Maker::File(Box::new(*options)),
         profile::Format::Vmdk(options) => Maker::File(Box::new(*options)),
         profile::Format::Vhdx(options) => Maker::File(Box::new(*options)),
+        profile::Format::Ova(options) => Maker::File(options.clone()),
+        profile::Format::Gce(options) => Maker::File(Box::new(*options)),
         profile::Format::Split(options) => Maker::Folder(Box::new(*options)),
         profile::Format::Update(options) => Maker::Folder(Box::new(options.clone())),
         profile::Format::Netboot(options) => Maker::Folder(Box::new(*options)),

@@ -3,9 +3,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{qcow2, vhd, vhdx, vmdk};
+use super::packed::{self, Unpack};
+use super::{archive, qcow2, vhd, vhdx, vmdk};
 use crate::bytes::{Bytes, Whole};
-use crate::error::{Context, Result};
+use crate::error::{Context, Error, Result};
+use crate::size::Size;
 
 /// What a file turned out to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +22,10 @@ pub enum Kind {
     Vhdx,
     /// VMware's.
     Vmdk,
+    /// A machine with its disk.
+    Ova,
+    /// What Google imports.
+    Gce,
 }
 
 impl Kind {
@@ -31,17 +37,8 @@ impl Kind {
             Kind::Vhd => "vhd",
             Kind::Vhdx => "vhdx",
             Kind::Vmdk => "vmdk",
-        }
-    }
-
-    /// QEMU's name of it, where QEMU attaches such a file.
-    pub fn qemu(self) -> Option<&'static str> {
-        match self {
-            Kind::Raw => Some("raw"),
-            Kind::Qcow2 => Some("qcow2"),
-            Kind::Vhd => Some("vpc"),
-            Kind::Vhdx => Some("vhdx"),
-            Kind::Vmdk => Some("vmdk"),
+            Kind::Ova => "ova",
+            Kind::Gce => "gce",
         }
     }
 }
@@ -49,52 +46,93 @@ impl Kind {
 /// A file and the disk in it.
 #[derive(Debug, Clone)]
 pub struct Opened {
-    /// What the file is.
+    /// What the file is, once it is unpacked.
     pub kind: Kind,
+    /// Whether the whole file is compressed.
+    pub packed: bool,
     /// The disk.
     pub disk: Arc<dyn Bytes>,
 }
 
-/// Opens the image file at `path`. Whatever is none of the formats is a raw disk.
-pub fn open(path: &Path) -> Result<Opened> {
-    let file: Arc<dyn Bytes> = Arc::new(Whole::open(path)?);
-    of(file).context(|| format!("opening `{}`", path.display()))
+impl Opened {
+    /// QEMU's name of the file's format, where QEMU attaches such a file.
+    pub fn qemu(&self) -> Option<&'static str> {
+        match self.kind {
+            _ if self.packed => None,
+            Kind::Raw => Some("raw"),
+            Kind::Qcow2 => Some("qcow2"),
+            Kind::Vhd => Some("vpc"),
+            Kind::Vhdx => Some("vhdx"),
+            Kind::Vmdk => Some("vmdk"),
+            Kind::Ova | Kind::Gce => None,
+        }
+    }
 }
 
-/// The program that unpacks a file which is compressed as a whole; none where it is not.
-pub fn compressed(file: &dyn Bytes) -> Result<Option<&'static str>> {
-    let mut head = [0; 6];
-    let length = file.length().min(head.len() as u64) as usize;
-    file.read_at(&mut head[..length], 0)?;
-    Ok(match head {
-        [0x1f, 0x8b, ..] => Some("gzip"),
-        [0x28, 0xb5, 0x2f, 0xfd, ..] => Some("zstd"),
-        [0xfd, b'7', b'z', b'X', b'Z', 0] => Some("xz"),
-        [b'B', b'Z', b'h', ..] => Some("bzip2"),
-        _ => None,
-    })
+/// Bytes that a compressed image is unpacked to at most, where nobody asks for more.
+pub const LIMIT: Size = Size(64 * Size::GIB);
+/// Files within files that are opened: a disk in an archive in a compressed file.
+const DEPTH: u32 = 3;
+
+/// Opens the image file at `path`. Whatever is none of the formats is a raw disk.
+pub fn open(path: &Path) -> Result<Opened> {
+    open_within(path, LIMIT)
+}
+
+/// [`open`], where a compressed image is unpacked to `limit` bytes at most: beside it, in a file without a name.
+pub fn open_within(path: &Path, limit: Size) -> Result<Opened> {
+    let file: Arc<dyn Bytes> = Arc::new(Whole::open(path)?);
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    of(file, Unpack { limit, folder }).context(|| format!("opening `{}`", path.display()))
 }
 
 /// The disk in the bytes of a file.
-pub fn of(file: Arc<dyn Bytes>) -> Result<Opened> {
+pub fn of(file: Arc<dyn Bytes>, unpack: Unpack<'_>) -> Result<Opened> {
+    within(file, unpack, DEPTH)
+}
+
+fn within(file: Arc<dyn Bytes>, unpack: Unpack<'_>, depth: u32) -> Result<Opened> {
     let mut head = [0; 512];
     let length = file.length().min(head.len() as u64) as usize;
     file.read_at(&mut head[..length], 0)?;
-    if head.starts_with(&qcow2::MAGIC) {
-        return Ok(Opened { kind: Kind::Qcow2, disk: Arc::new(qcow2::Qcow2Disk::new(file)?) });
+    let codec = packed::codec(&head);
+    let archive = codec.is_none() && archive::is_archive(&head);
+    if depth == 0 && (codec.is_some() || archive) {
+        return Err(Error::source(format!("an image in more than {DEPTH} files, one in the other")));
     }
-    if head.starts_with(&vmdk::MAGIC) || head.starts_with(vmdk::DESCRIPTOR) {
-        return Ok(Opened { kind: Kind::Vmdk, disk: vmdk::open(file)? });
+    if head.starts_with(b"BZh") && head[4..10] == *b"1AY&SY" {
+        return Err(Error::source("an image that bzip2 compressed").hint("unpack it first: bzip2 -d"));
     }
-    if head.starts_with(&vhdx::MAGIC) {
-        return Ok(Opened { kind: Kind::Vhdx, disk: vhdx::open(file)? });
+    if let Some(codec) = codec {
+        let opened = within(packed::unpack(file, codec, unpack)?, unpack, depth - 1)?;
+        return Ok(Opened { packed: true, ..opened });
     }
-    // A fixed one shows at its end alone.
+    if archive {
+        let (kind, member) = match archive::find(&file)? {
+            archive::Found::Ova(member) => (Kind::Ova, member),
+            archive::Found::Gce(member) => (Kind::Gce, member),
+        };
+        return Ok(Opened { kind, packed: false, disk: within(member, unpack, depth - 1)?.disk });
+    }
+    let (kind, disk) = if head.starts_with(&qcow2::MAGIC) {
+        (Kind::Qcow2, Arc::new(qcow2::Qcow2Disk::new(file)?) as Arc<dyn Bytes>)
+    } else if head.starts_with(&vmdk::MAGIC) || head.starts_with(vmdk::DESCRIPTOR) {
+        (Kind::Vmdk, vmdk::open(file)?)
+    } else if head.starts_with(&vhdx::MAGIC) {
+        (Kind::Vhdx, vhdx::open(file)?)
+    } else if vhd::is_footer(&head) || vhd::is_footer(&tail(&*file)?) {
+        (Kind::Vhd, vhd::open(file)?)
+    } else {
+        (Kind::Raw, file)
+    };
+    Ok(Opened { kind, packed: false, disk })
+}
+
+/// The last sector; zeros where the file is shorter.
+fn tail(file: &dyn Bytes) -> Result<[u8; 512]> {
     let mut tail = [0; 512];
-    let end = file.length().checked_sub(tail.len() as u64);
-    end.map_or(Ok(()), |end| file.read_at(&mut tail, end))?;
-    if vhd::is_footer(&head) || vhd::is_footer(&tail) {
-        return Ok(Opened { kind: Kind::Vhd, disk: vhd::open(file)? });
+    if let Some(at) = file.length().checked_sub(tail.len() as u64) {
+        file.read_at(&mut tail, at)?;
     }
-    Ok(Opened { kind: Kind::Raw, disk: file })
+    Ok(tail)
 }

@@ -2,14 +2,18 @@
 
 use std::io;
 use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::open::{self, Opened};
+use super::packed::Unpack;
 use super::{Emit, Format};
 use crate::bytes::Bytes;
 use crate::disk::Disk;
 use crate::epoch::Epoch;
+use crate::error::Result;
 use crate::guid::Guid;
+use crate::size::Size;
 
 /// The file that `format` makes of `disk`: the same by one thread and by three.
 pub fn emitted(format: &dyn Format, disk: &Disk) -> Vec<u8> {
@@ -26,9 +30,13 @@ pub fn emitted(format: &dyn Format, disk: &Disk) -> Vec<u8> {
     out
 }
 
+fn opened(file: Arc<dyn Bytes>) -> Result<Opened> {
+    open::of(file, Unpack { limit: Size(Size::GIB), folder: Path::new(".") })
+}
+
 /// The disk in a file, which must be of the kind `kind`.
 pub fn read_back(file: Vec<u8>, kind: &str) -> Vec<u8> {
-    let Opened { kind: found, disk } = open::of(Arc::new(file)).unwrap();
+    let Opened { kind: found, disk, .. } = opened(Arc::new(file)).unwrap();
     assert_eq!(found.name(), kind);
     let (mut out, length) = (Vec::new(), disk.length());
     Disk::of(disk).unwrap().emit(2, &mut out).unwrap();
@@ -74,7 +82,7 @@ pub fn hostile(file: &[u8], range: Range<usize>) {
     let file = Arc::new(file.to_vec());
     for at in range {
         for value in [0, 1, 0x7f, 0xff] {
-            let Ok(read) = open::of(Arc::new(Patched(file.clone(), at, value))) else { continue };
+            let Ok(read) = opened(Arc::new(Patched(file.clone(), at, value))) else { continue };
             let (mut buffer, length) = ([0; 512], read.disk.length());
             drop(read.disk.read_at(&mut buffer, 0));
             drop(read.disk.read_at(&mut buffer, length.saturating_sub(512)));

@@ -38,6 +38,10 @@ pub enum Format {
     Vhdx(Vhdx),
     /// VMware's.
     Vmdk(Vmdk),
+    /// A machine with its disk, for VMware.
+    Ova(Box<Ova>),
+    /// An archive for Google Cloud.
+    Gce(Gce),
     /// Each partition and boot file by itself.
     Split(Split),
     /// What systemd-sysupdate fetches.
@@ -177,6 +181,73 @@ pub enum DiskAdapter {
     Ide,
 }
 
+/// `format.gce = {}`: it has no options.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Gce {}
+
+/// `format.ova = {}`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Ova {
+    /// Virtual processors.
+    pub cpus: u32,
+    /// Memory, whole MiB.
+    pub memory: Size,
+    /// The version of the virtual hardware: `vmx-15`.
+    pub hardware: String,
+    /// The firmware.
+    pub firmware: MachineFirmware,
+    /// The disk's SCSI controller.
+    pub controller: String,
+    /// The network interface.
+    pub network: String,
+    /// What VMware calls the guest.
+    pub os: String,
+    /// What it says of itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub product: Option<Product>,
+}
+
+impl Default for Ova {
+    fn default() -> Self {
+        Ova {
+            cpus: 2,
+            memory: Size(4 * Size::GIB),
+            hardware: "vmx-15".to_owned(),
+            firmware: MachineFirmware::Efi,
+            controller: "VirtualSCSI".to_owned(),
+            network: "VmxNet3".to_owned(),
+            os: "other3xLinux64Guest".to_owned(),
+            product: None,
+        }
+    }
+}
+
+/// The firmware of a virtual machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum MachineFirmware {
+    /// UEFI.
+    Efi,
+    /// BIOS.
+    Bios,
+}
+
+/// `format.ova = { product = {} }`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Product {
+    /// Its name.
+    pub name: String,
+    /// Who makes it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vendor: Option<String>,
+    /// Its version.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// Where more is told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+}
+
 /// How clusters of a disk are compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
@@ -210,6 +281,8 @@ impl Format {
             Format::Vhd(_) => "vhd",
             Format::Vhdx(_) => "vhdx",
             Format::Vmdk(_) => "vmdk",
+            Format::Ova(_) => "ova",
+            Format::Gce(_) => "gce",
             Format::Split(_) => "split",
             Format::Update(_) => "update",
             Format::Oci(_) => "oci",

@@ -252,8 +252,9 @@ pub const NETBOOT: &str = "netboot.efi";
 /// Writes an overlay over an image of any format that QEMU attaches; of the image's own size where none is asked for.
 fn overlay(path: &Path, image: &Path, size: Option<u64>) -> Result<()> {
     let opened = output::open(image)?;
-    let format = opened.kind.qemu().ok_or_else(|| {
-        Error::user(format!("QEMU attaches no `{}`", opened.kind.name()))
+    let format = opened.qemu().ok_or_else(|| {
+        let packed = if opened.packed { "compressed " } else { "" };
+        Error::user(format!("QEMU attaches no {packed}`{}`", opened.kind.name()))
             .hint(format!("make a disk of it first: imagebuild convert {} --to qcow2", image.display()))
     })?;
     overlay::write(path, &absolute(image)?, format, size.unwrap_or(opened.disk.length().next_multiple_of(512)))

@@ -26,7 +26,7 @@ pub const MAGIC: [u8; 4] = *b"KDMV";
 /// Bytes of a sector, of the header and of a marker.
 const SECTOR: u64 = 512;
 /// Bytes of a grain that we write: what VMware writes.
-const GRAIN: u64 = 64 << 10;
+pub const GRAIN: u64 = 64 << 10;
 /// Entries of a grain table: what VMware writes.
 const ENTRIES: u64 = 512;
 /// Bytes of a grain table.

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{List, Opt, Parsed};
-use crate::profile::{ClusterCodec, Compression, DiskAdapter, OciKind, VhdKind, VmdkKind};
+use crate::profile::{ClusterCodec, Compression, DiskAdapter, MachineFirmware, OciKind, VhdKind, VmdkKind};
 use crate::size::Size;
 
 /// A file that is written.
@@ -41,6 +41,10 @@ pub enum Format {
     Vhdx(Vhdx),
     /// VMware's disk.
     Vmdk(Vmdk),
+    /// A machine with its disk in one file, as vSphere imports it.
+    Ova(Box<Ova>),
+    /// A compressed archive that holds `disk.raw` in whole GiB, as Google Cloud imports it.
+    Gce {},
     /// A folder with each partition, the UKI, the kernel and the initrd as files of their own.
     Split {},
     /// A folder that systemd-sysupdate on running nodes fetches from.
@@ -120,4 +124,42 @@ pub struct Vhdx {
     /// Bytes of a block, a power of two from `"1M"` to `"256M"`; those of zeros are left out. `"1M"` by default, as
     /// Microsoft asks for with Linux guests.
     pub block: Opt<Parsed<Size>>,
+}
+
+/// The options of an OVA: the machine that it describes.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Ova {
+    /// Virtual processors; `2` by default.
+    pub cpus: Opt<u32>,
+    /// Memory, whole MiB; `"4G"` by default.
+    pub memory: Opt<Parsed<Size>>,
+    /// The version of the virtual hardware; `"vmx-15"` (vSphere 6.7 U2) by default.
+    pub hardware: Opt<String>,
+    /// `efi` (the default) or `bios`.
+    pub firmware: Opt<MachineFirmware>,
+    /// The SCSI controller that the disk is plugged into: `"VirtualSCSI"` (paravirtual, the default), `"lsilogic"`,
+    /// `"lsilogicsas"`.
+    pub controller: Opt<String>,
+    /// The network interface: `"VmxNet3"` (the default), `"E1000e"`.
+    pub network: Opt<String>,
+    /// What VMware calls the guest; `"other3xLinux64Guest"` by default.
+    pub os: Opt<String>,
+    /// What the machine says of itself.
+    pub product: Opt<Product>,
+}
+
+/// What a virtual machine says of itself.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Product {
+    /// Its name.
+    #[schemars(extend("x-needed" = true))]
+    pub name: Opt<String>,
+    /// Who makes it.
+    pub vendor: Opt<String>,
+    /// Its version.
+    pub version: Opt<String>,
+    /// Where more is told.
+    pub url: Opt<String>,
 }

@@ -6,7 +6,8 @@ use super::Resolver;
 use crate::profile::fault::list;
 use crate::profile::place::{At, Place};
 use crate::profile::{
-    Cloud, ClusterCodec, Format, Netboot, Oci, OciKind, Output, Qcow2, Raw, Split, Update, Vhd, Vhdx, Vmdk, raw,
+    Cloud, ClusterCodec, Format, Gce, Netboot, Oci, OciKind, Output, Ova, Product, Qcow2, Raw, Split, Update, Vhd,
+    Vhdx, Vmdk, raw,
 };
 use crate::size::Size;
 
@@ -64,6 +65,9 @@ impl Resolver<'_> {
             let message = format!("`{}` cannot be a part of a file's name", name.value);
             self.wrong(name.place, message, "up to 32 small letters, digits and `-`");
         }
+        if let Some(compress) = raw.compress.as_ref().filter(|_| matches!(format, Some(Format::Gce(_)))) {
+            self.wrong(compress.place, "what `gce` writes is compressed already", "no `compress`");
+        }
         let compress = raw.compress.map(|compress| compress.value);
         let cmdline = self.cmdline(raw.cmdline);
         let cloud = raw.cloud.map(|cloud| cloud.value);
@@ -97,6 +101,8 @@ impl Resolver<'_> {
                 kind: options.kind.map_or_else(Default::default, |kind| kind.value),
                 adapter: options.adapter.map_or_else(Default::default, |adapter| adapter.value),
             }),
+            raw::Format::Ova(options) => Format::Ova(Box::new(self.ova(*options))),
+            raw::Format::Gce {} => Format::Gce(Gce {}),
             raw::Format::Split {} => Format::Split(Split {}),
             raw::Format::Netboot {} => Format::Netboot(Netboot {}),
             raw::Format::Oci(options) => Format::Oci(self.oci(options)),
@@ -156,6 +162,48 @@ impl Resolver<'_> {
             self.power_of_two(block, "a block", Size(Size::MIB), Size(256 * Size::MIB));
         }
         raw.block.map_or_else(Vhdx::default, |block| Vhdx { block: block.value.0 })
+    }
+
+    fn ova(&mut self, raw: raw::Ova) -> Ova {
+        let default = Ova::default();
+        if let Some(cpus) = raw.cpus.as_ref().filter(|cpus| !(1..=768).contains(&cpus.value)) {
+            self.wrong(cpus.place, format!("{} virtual processors", cpus.value), "`1` to `768`");
+        }
+        if let Some(memory) = &raw.memory {
+            let size = memory.value.0;
+            if size.bytes() == 0 || !size.bytes().is_multiple_of(4 * Size::MIB) {
+                self.wrong(memory.place, format!("memory of `{size}` is not possible"), "a multiple of `4M`");
+            }
+        }
+        let mut word = |value: raw::Opt<String>, default: String| match value {
+            None => default,
+            Some(value) => {
+                let sound = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+                if value.value.is_empty() || !value.value.bytes().all(sound) {
+                    self.wrong(value.place, format!("`{}` is no word of VMware's", value.value), "letters and digits");
+                }
+                value.value
+            }
+        };
+        let (hardware, controller) = (word(raw.hardware, default.hardware), word(raw.controller, default.controller));
+        let (network, os) = (word(raw.network, default.network), word(raw.os, default.os));
+        Ova {
+            cpus: raw.cpus.map_or(default.cpus, |cpus| cpus.value),
+            memory: raw.memory.map_or(default.memory, |memory| memory.value.0),
+            hardware,
+            firmware: raw.firmware.map_or(default.firmware, |firmware| firmware.value),
+            controller,
+            network,
+            os,
+            product: raw.product.and_then(|product| self.product(product)),
+        }
+    }
+
+    fn product(&mut self, raw: At<raw::Product>) -> Option<Product> {
+        let value = |value: raw::Opt<String>| value.map(|value| value.value);
+        let (place, raw) = (raw.place, raw.value);
+        let name = self.text(raw.name, place, "product.name")?.value;
+        Some(Product { name, vendor: value(raw.vendor), version: value(raw.version), url: value(raw.url) })
     }
 
     fn power_of_two(&mut self, size: &At<raw::Parsed<Size>>, what: &str, least: Size, most: Size) {
