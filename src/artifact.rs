@@ -44,7 +44,19 @@ pub struct Writing<'a> {
 
 /// Writes `disk` to `path`, whose folder must exist; bytes go to `stage` as progress.
 pub fn write(writing: &Writing<'_>, disk: &Disk, path: &Path, stage: Option<&Stage<'_>>) -> Result<Artifact> {
-    let (size, hasher) = emit(writing, disk, path, stage, Some(Hasher::default()))?;
+    write_checked(writing, disk, path, stage, &|_| Ok(()))
+}
+
+/// As [`write`]; the file gets its name only where `check`, which is told where it lies until then, has nothing
+/// against it.
+pub fn write_checked(
+    writing: &Writing<'_>,
+    disk: &Disk,
+    path: &Path,
+    stage: Option<&Stage<'_>>,
+    check: &dyn Fn(&Path) -> Result<()>,
+) -> Result<Artifact> {
+    let (size, hasher) = emit(writing, disk, path, stage, Some(Hasher::default()), check)?;
     let hasher = hasher.ok_or_else(|| Error::bug("a file without a digest"))?;
     Ok(Artifact { path: path.to_owned(), size, sha256: hasher.finish() })
 }
@@ -81,7 +93,7 @@ pub fn write_bundle(
 
 /// As [`write`], without a digest, which would have to read every hole; gives the bytes of the file.
 pub fn convert(writing: &Writing<'_>, disk: &Disk, path: &Path, stage: Option<&Stage<'_>>) -> Result<u64> {
-    emit(writing, disk, path, stage, None).map(|(size, _)| size)
+    emit(writing, disk, path, stage, None, &|_| Ok(())).map(|(size, _)| size)
 }
 
 fn emit(
@@ -90,6 +102,7 @@ fn emit(
     path: &Path,
     stage: Option<&Stage<'_>>,
     hasher: Option<Hasher>,
+    check: &dyn Fn(&Path) -> Result<()>,
 ) -> Result<(u64, Option<Hasher>)> {
     let doing = || format!("writing `{}`", path.display());
     let Writing { format, compress, how } = writing;
@@ -111,6 +124,7 @@ fn emit(
     if let (None, Some(expected)) = (compress, format.measure(disk).filter(|expected| *expected != size)) {
         return Err(Error::bug(format!("{size} bytes instead of {expected}")).context(doing()));
     }
+    check(temp.path()).context(doing)?;
     temp.persist(path, 0o644)?;
     Ok((size, hasher))
 }
@@ -197,6 +211,18 @@ mod tests {
         assert_eq!((artifact.size, artifact.sha256), (64 << 20, Digest::of(&bytes)));
         assert_eq!(&bytes[32 << 20..][..3], b"def");
         assert!(std::fs::metadata(&path).unwrap().blocks() * 512 < 1 << 20);
+    }
+
+    #[test]
+    fn what_a_check_refuses_gets_no_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.raw");
+        let check = |file: &Path| {
+            assert_eq!(std::fs::metadata(file).unwrap().len(), 64 << 20);
+            Err(Error::user("no"))
+        };
+        assert!(write_checked(&raw(folder.path()), &disk(), &path, None, &check).is_err());
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 
     #[test]

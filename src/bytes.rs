@@ -57,6 +57,11 @@ impl Whole {
         Self::of(file).context(doing)
     }
 
+    /// Opens `path` for whoever shares it.
+    pub fn shared(path: &Path) -> Result<Arc<dyn Bytes>> {
+        Ok(Arc::new(Self::open(path)?))
+    }
+
     /// All of an open file.
     pub fn of(mut file: File) -> Result<Self> {
         // Of a block device the metadata does not tell.

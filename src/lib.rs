@@ -185,19 +185,24 @@ fn place(
     Ok(disks)
 }
 
+/// What an output is held against.
+fn asked<'a>(profile: &'a Profile, output: &profile::Output) -> lint::Asked<'a> {
+    // An update brings one UKI more.
+    lint::Asked { cloud: profile.cloud(output), room: u64::from(profile.layout.slots) - 1 }
+}
+
+fn judged(found: lint::Report) -> Result<()> {
+    lint::error(&found).map_or(Ok(()), Err)
+}
+
 /// Holds every disk against the rules before anything of it is written.
 fn check(profile: &Profile, disks: &target::Disks, cx: &Context) -> Result<()> {
     let stage = cx.report.stage("check", None);
-    // An update brings one UKI more.
-    let room = u64::from(profile.layout.slots) - 1;
     for (output, placed) in profile.outputs.iter().zip(&disks.of) {
         let doing = || format!("checking the output `{}`", output.name.as_deref().unwrap_or(output.format.name()));
-        let asked = lint::Asked { cloud: profile.cloud(output), room };
-        let found = lint::unwritten(&placed.disk, &asked).context(doing)?;
+        let found = lint::unwritten(&placed.disk, &asked(profile, output)).context(doing)?;
         found.unchecked.iter().for_each(|what| cx.report.warn(format!("not looked at: {what}")));
-        if let Some(error) = lint::error(&found) {
-            return Err(error.context(doing()));
-        }
+        judged(found).context(doing)?;
     }
     stage.done(0, false);
     Ok(())
@@ -220,12 +225,24 @@ fn write(
     let write = |output: &profile::Output, placed: &target::Placed| {
         let maker = output::of(&output.format);
         let path = folder.join(format!("{name}{}", output::suffix(output, &maker)));
-        let target::Placed { layout, pieces, disk, .. } = placed;
-        let made = output::Made { image: &profile.image, boot, layout, pieces, disk };
+        let target::Placed { layout, pieces, disk, cd, .. } = placed;
+        let made = output::Made { image: &profile.image, boot, layout, pieces, disk, cd: cd.as_ref() };
+        let mut size = disk.len();
         let artifacts = match &maker {
             output::Maker::File(format) => {
                 let writing = artifact::Writing { format: &**format, compress: output.compress, how };
-                vec![artifact::write(&writing, disk, &path, Some(&stage))?]
+                let check = |file: &Path| match output.compress {
+                    None => judged(lint::file(&bytes::Whole::shared(file)?, &asked(profile, output))?),
+                    // What is in it was looked at before.
+                    Some(_) => Ok(()),
+                };
+                vec![artifact::write_checked(&writing, disk, &path, Some(&stage), &check)?]
+            }
+            output::Maker::Medium(medium) => {
+                let writing = artifact::Writing { format: &profile::Raw {}, compress: output.compress, how };
+                let disk = medium.disk(&made, &how)?;
+                size = disk.len();
+                vec![artifact::write(&writing, &disk, &path, Some(&stage))?]
             }
             output::Maker::Folder(bundle) => {
                 artifact::write_bundle(&**bundle, &made, &how, output.compress, &path, Some(&stage))?
@@ -237,7 +254,7 @@ fn write(
             format: maker.name().to_owned(),
             cloud: output.cloud.clone(),
             cmdline: placed.words.clone(),
-            disk: disk.len(),
+            disk: size,
             size: artifact.size,
             sha256: artifact.sha256,
         };

@@ -5,11 +5,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::boot::grub::{Grub, Place};
 use crate::boot::{self, Boot, Parts};
-use crate::disk::{self, BootCode, Disk, Layout, Pieces, Role};
+use crate::disk::{self, BIOS_ESP, BootCode, Disk, Layout, Pieces, Role};
 use crate::epoch::Epoch;
 use crate::error::{Context, Error, Result};
-use crate::profile::{Output, Profile};
+use crate::profile::{Format, Output, Profile};
 use crate::root::Root;
 use crate::system::depmod::Modules;
 
@@ -58,6 +59,8 @@ pub struct Placed {
     pub disk: Disk,
     /// Words of the command line that it has beyond the UKI's.
     pub words: Vec<String>,
+    /// What a BIOS runs from a CD, where an output is one.
+    pub cd: Option<Grub>,
 }
 
 /// The disks of a profile's outputs.
@@ -91,7 +94,12 @@ pub fn place(profile: &Profile, root: &Root, boot: &Boot, parts: &Parts, epoch: 
         let bios = bios(profile, boot, parts, &layout, &shape.words).context(doing)?;
         let (disk, warning) = disk::place(&layout, &pieces, bios.as_ref(), epoch).context(doing)?;
         disks.warning = warning;
-        let placed = Arc::new(Placed { layout, pieces, disk, words: shape.words.clone() });
+        let cd = profile.outputs.iter().any(|output| matches!(output.format, Format::Iso(_))) && boot.grub.is_some();
+        let cd = cd.then(|| {
+            boot::make_grub(parts, &profile.image, &whole(&boot.cmdline, &shape.words), Place::Medium).context(doing)
+        });
+        let placed = Placed { layout, pieces, disk, words: shape.words.clone(), cd: cd.transpose()? };
+        let placed = Arc::new(placed);
         made.insert(shape, placed.clone());
         disks.of.push(placed);
     }
@@ -105,8 +113,13 @@ fn bios(profile: &Profile, boot: &Boot, parts: &Parts, layout: &Layout, words: &
     if words.is_empty() {
         return grub.on_disk(at, layout.sector).map(Some);
     }
-    let line = format!("{} {}", boot.cmdline, words.join(" "));
-    boot::make_grub(parts, &profile.image, &line)?.on_disk(at, layout.sector).map(Some)
+    let grub = boot::make_grub(parts, &profile.image, &whole(&boot.cmdline, words), Place::Partition(BIOS_ESP))?;
+    grub.on_disk(at, layout.sector).map(Some)
+}
+
+/// A command line with further words.
+fn whole(base: &str, words: &[String]) -> String {
+    std::iter::once(base).chain(words.iter().map(String::as_str)).collect::<Vec<_>>().join(" ")
 }
 
 /// The modules of disks that outputs need, sorted: the initrd takes them along.

@@ -10,14 +10,16 @@ use imagebuild::profile::{self, LoadOptions, load_output, load_text, schema, sho
 use serde_json::Value;
 
 /// Every cloud that there is to be.
-const NAMES: [&str; 21] = [
+const NAMES: [&str; 24] = [
     "akamai",
     "alibaba",
     "aws",
+    "azure",
     "cloudstack",
     "digitalocean",
     "exoscale",
     "hetzner",
+    "hyperv",
     "ibm",
     "kubevirt",
     "metal",
@@ -31,6 +33,7 @@ const NAMES: [&str; 21] = [
     "scaleway",
     "tencent",
     "upcloud",
+    "vmware",
     "vultr",
 ];
 

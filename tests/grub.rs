@@ -64,7 +64,7 @@ fn compare(modules: &[&str], config: &str, prefix: &str) {
 fn the_payload_is_that_of_grub_mkimage() {
     let place = Place::Partition(2);
     let config = grub::config(place, "node_1", "boot/vmlinuz", "boot/initrd", "roothash=00 ro console=ttyS0").unwrap();
-    compare(place.modules(), &config, "/boot/grub");
+    compare(&place.modules(), &config, "/boot/grub");
     for (modules, config, prefix) in [
         (&["biosdisk", "part_gpt", "fat", "linux", "search_fs_file"][..], "a\n", ""),
         (&["iso9660", "part_msdos", "echo"], "ab\n", "(hd0)/x"),

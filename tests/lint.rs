@@ -12,16 +12,16 @@ use std::sync::Arc;
 use imagebuild::arch::Arch;
 use imagebuild::artifact::{self, Writing};
 use imagebuild::boot::{self, Boot, Parts, Target, uki};
-use imagebuild::bytes::{Bytes, Part};
+use imagebuild::bytes::{Bytes, Part, Whole};
 use imagebuild::disk::fat::{Reader, Volume};
 use imagebuild::disk::gpt::{Entry, Table};
 use imagebuild::disk::{self, Disk, ESP_TYPE, Extent, Layout, Pieces, Role, Sizes};
 use imagebuild::epoch::Epoch;
 use imagebuild::guid::Guid;
 use imagebuild::lint::{self, Asked};
-use imagebuild::output::{Emit, Kind};
+use imagebuild::output::{self, Emit, Kind};
 use imagebuild::path::RootPath;
-use imagebuild::profile::{self, Cloud, Drivers, Encryption, Format, Image, Raw, SizeRule, Starts, Var};
+use imagebuild::profile::{self, Cloud, Drivers, Encryption, Format, Image, Raw, SizeRule, Starts, Var, Vhd};
 use imagebuild::report::Report;
 use imagebuild::root::{self, Root};
 use imagebuild::size::Size;
@@ -182,7 +182,7 @@ fn bytes(disk: Disk) -> Arc<dyn Bytes> {
 }
 
 fn volume(files: &BTreeMap<String, Content>, length: u64, sector: u32) -> Arc<dyn Bytes> {
-    let volume = Volume { files, length, sector, id: 1, label: "ESP", epoch: EPOCH };
+    let volume = Volume { files, length, sector, cluster: 4096, id: 1, label: "ESP", epoch: EPOCH };
     let extents: Vec<Extent> = volume.extents().unwrap();
     let mut over = Over::new(Arc::new(Zeros(length)));
     extents.into_iter().for_each(|extent| over.lay_bytes(extent.at, Arc::new(Filed(extent.content))));
@@ -402,6 +402,54 @@ fn targets() -> Vec<(&'static str, Cloud)> {
     ]
 }
 
+/// Rule, and a file that only it refuses.
+fn files(good: &Good) -> Vec<(&'static str, Arc<dyn Bytes>)> {
+    let folder = tempfile::tempdir().unwrap();
+    let how = Emit { jobs: 2, seed: Guid::seed("small"), epoch: EPOCH, name: "small", spool: folder.path() };
+    let small = Disk::new(3 << 20, Vec::new()).unwrap();
+    let write = |format: &dyn output::Format, disk: &Disk| {
+        let path = folder.path().join("file");
+        artifact::write(&Writing { format, compress: None, how }, disk, &path, None).unwrap();
+        path
+    };
+    let fixed = |disk: &Disk| Arc::new(Whole::open(&write(&Vhd::default(), disk)).unwrap()) as Arc<dyn Bytes>;
+    let end = good.disk.len();
+    let spoilt = {
+        let mut over = Over::new(fixed(&good.disk));
+        // A reserved byte of the footer.
+        over.lay(end + 300, vec![1]);
+        over
+    };
+    // A footer, of a disk of another size, behind the disk.
+    let other = {
+        let mut over = Over::new(fixed(&good.disk));
+        let mut footer = vec![0; 512];
+        fixed(&small).read_at(&mut footer, 3 << 20).unwrap();
+        over.lay(end, footer);
+        over
+    };
+    // As large as it says, but not in whole MiB: the disk with its table, and three sectors more.
+    let odd = {
+        let mut disk = Over::new(good.bytes());
+        disk.length += 3 * 512;
+        let mut table = good.table(&good.layout);
+        table.sectors += 3;
+        for extent in table.extents().unwrap() {
+            disk.lay(extent.at, extent.content.read(1 << 20).unwrap());
+        }
+        let format = Vhd { align: Size(512), ..Vhd::default() };
+        Whole::open(&write(&format, &Disk::of(Arc::new(disk)).unwrap())).unwrap()
+    };
+    let mut qcow2 = b"QFI\xfb".to_vec();
+    qcow2.resize(4096, 0);
+    vec![
+        ("vhd-footer", Arc::new(spoilt)),
+        ("vhd-whole", Arc::new(other)),
+        ("vhd-mib", Arc::new(odd)),
+        ("file-readable", Arc::new(qcow2)),
+    ]
+}
+
 #[test]
 fn every_rule_has_an_image_that_only_it_refuses() {
     let good = good();
@@ -411,6 +459,12 @@ fn every_rule_has_an_image_that_only_it_refuses() {
         // What is asked of a target says nothing here, but for the sectors of its disk.
         let sector = if rule == "fat-4k-minimum" { 4096 } else { 512 };
         assert_eq!(broken(&image, &Cloud { sector, ..cloud() }, 1), [rule]);
+        seen.push(rule);
+    }
+    for (rule, file) in files(&good) {
+        let report = lint::file(&file, &Asked { cloud: None, room: 1 }).unwrap();
+        let ids: Vec<_> = report.findings.iter().map(|finding| finding.rule.id).collect();
+        assert_eq!(ids, [rule]);
         seen.push(rule);
     }
     for (rule, cloud) in targets() {
@@ -459,7 +513,7 @@ fn the_verb_tells_each_broken_rule_and_exits_with_5() {
     assert_eq!(code, Some(2));
     assert!(err.contains("there is no cloud `nowhere`"), "{err}");
     std::fs::write(&path, [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0]).unwrap();
-    let (code, _, err) = tool(&["lint", image]);
-    assert_eq!(code, Some(2));
-    assert!(err.contains("compressed"), "{err}");
+    let (code, out, _) = tool(&["lint", image]);
+    assert_eq!(code, Some(5));
+    assert!(out.contains("file-readable") && out.contains("compressed"), "{out}");
 }

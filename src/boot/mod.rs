@@ -34,8 +34,11 @@ use crate::tree::Content;
 const UKI_VERSION: u32 = 1;
 
 /// Where kernel and initrd lie on the ESP for a BIOS: with one slot there is one of each.
-const KERNEL: &str = "boot/vmlinuz";
-const INITRD: &str = "boot/initrd";
+pub const KERNEL: &str = "boot/vmlinuz";
+/// The initrd beside it.
+pub const INITRD: &str = "boot/initrd";
+/// Where GRUB lies on a CD.
+pub const CD_GRUB: &str = "boot/grub.img";
 
 /// Everything that lies on the ESP, and what it was made of.
 #[derive(Debug, Clone)]
@@ -98,7 +101,7 @@ pub fn assemble(parts: &Parts, target: &Target<'_>, store: &Store) -> Result<Boo
         true => {
             esp.insert(KERNEL.to_owned(), parts.kernel.clone());
             esp.insert(INITRD.to_owned(), initrd.clone());
-            Some(make_grub(parts, target.image, &cmdline)?)
+            Some(make_grub(parts, target.image, &cmdline, grub::Place::Partition(BIOS_ESP))?)
         }
         false => None,
     };
@@ -118,18 +121,17 @@ pub fn assemble(parts: &Parts, target: &Target<'_>, store: &Store) -> Result<Boo
     })
 }
 
-/// A GRUB that boots the kernel and the initrd of the ESP with the words of `cmdline`.
+/// A GRUB that boots the kernel and the initrd of `place` with the words of `cmdline`.
 ///
 /// # Errors
 /// A tree without GRUB, words that GRUB would change.
-pub fn make_grub(parts: &Parts, image: &Image, cmdline: &str) -> Result<grub::Grub> {
+pub fn make_grub(parts: &Parts, image: &Image, cmdline: &str, place: grub::Place) -> Result<grub::Grub> {
     let files = parts.grub.as_ref().ok_or_else(|| {
         Error::user(format!("the tree has no `{}`", grub::FOLDER))
             .hint("expected it from grub-pc-bin in `userland.packages`")
     })?;
-    let place = grub::Place::Partition(BIOS_ESP);
     let config = grub::config(place, &image.name(), KERNEL, INITRD, cmdline)?;
-    grub::Grub::compose(files, place.modules(), &config, "").context(|| "composing GRUB".to_owned())
+    grub::Grub::compose(files, &place.modules(), &config, "").context(|| "composing GRUB".to_owned())
 }
 
 fn make_uki(parts: &Parts, cmdline: &str, initrd: &Content, store: &Store) -> Result<(Content, Digest)> {

@@ -12,7 +12,7 @@ pub const REQUIRED: [&str; 2] = ["dm_verity", "squashfs"];
 /// The kernel chooses among implementations of SHA-256 when the verity table is made, so the fast ones
 /// come first. Then what tells which disk the firmware booted, the TPM, and disks: of hypervisors and
 /// clouds, then of hardware.
-const OPTIONAL: [&str; 30] = [
+const OPTIONAL: [&str; 31] = [
     "efivarfs",
     "tpm_tis",
     "tpm_crb",
@@ -31,6 +31,7 @@ const OPTIONAL: [&str; 30] = [
     "ahci",
     "ata_piix",
     "ata_generic",
+    "sr_mod",
     "megaraid_sas",
     "mpt3sas",
     "smartpqi",

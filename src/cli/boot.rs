@@ -12,7 +12,7 @@ use crate::output;
 use crate::profile::Firmware;
 use crate::report::Report;
 use crate::size::Size;
-use crate::vm::{self, Accel, Bus, Credential, End};
+use crate::vm::{self, Accel, Bus, Credential, End, Role};
 
 /// The credential by which a guest can prove that it is the one that was started.
 const NONCE: &str = "hello.nonce";
@@ -33,6 +33,7 @@ const NETBOOT_MEMORY: Size = Size(2 * Size::GIB);
     imagebuild boot out/node_1.0.0.raw                           run it until it powers off\n  \
     imagebuild boot out/node_1.0.0.raw --until 'hello'           exit 0 when the text is on the console\n  \
     imagebuild boot out/node_1.0.0.raw --until 'hello {nonce}'   the guest must know this run's nonce\n  \
+    imagebuild boot out/node_1.0.0.iso --cdrom                   from a CD drive\n  \
     imagebuild boot out/node_1.0.0.netboot                       without a disk, over the network\n\n\
     Exit codes: 0 seen (or ended, where no text was asked for), 5 not seen, 1 QEMU or its firmware is missing.")]
 pub struct Args {
@@ -56,6 +57,12 @@ pub struct Args {
     /// Processors of the machine [default: the host's, at most 4].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=255))]
     cpus: Option<u16>,
+    /// The image is in a CD drive.
+    #[arg(long, conflicts_with_all = ["usb", "disk_size", "overlay"])]
+    cdrom: bool,
+    /// The image is on a USB stick.
+    #[arg(long)]
+    usb: bool,
     /// How disks are attached.
     #[arg(long, value_name = "KIND", default_value = "virtio")]
     disk: Bus,
@@ -115,8 +122,11 @@ fn options(args: &Args) -> Result<vm::Options> {
     }
     let manifest = manifest(&args.image)?;
     let length = if netboot { 0 } else { output::open(&args.image)?.disk.length() };
-    let least = manifest.as_ref().map_or(0, |manifest| manifest.minimum_disk).max(length.next_multiple_of(512));
-    let memory = args.memory.unwrap_or(if netboot { NETBOOT_MEMORY } else { MEMORY });
+    let iso = manifest.as_ref().is_some_and(|manifest| is_iso(manifest, &args.image));
+    // An ISO image makes nothing on its medium.
+    let needed = manifest.as_ref().filter(|_| !iso).map_or(0, |manifest| manifest.minimum_disk);
+    let least = needed.max(length.next_multiple_of(512));
+    let memory = args.memory.unwrap_or(if netboot || iso { NETBOOT_MEMORY } else { MEMORY });
     let host = Arch::host().unwrap_or(Arch::Amd64);
     let mut credentials = args.credentials.iter().map(|text| credential(text)).collect::<Result<Vec<_>>>()?;
     if !credentials.iter().any(|credential| credential.name == NONCE) {
@@ -138,6 +148,11 @@ fn options(args: &Args) -> Result<vm::Options> {
         arch,
         firmware: args.firmware,
         disk_size: disk_size(args.disk_size, least)?,
+        role: match (args.cdrom, args.usb) {
+            (true, _) => Role::Cdrom,
+            (_, true) => Role::Usb,
+            _ => Role::Disk,
+        },
         bus: args.disk,
         accel: args.accel,
         memory: memory.bytes(),
@@ -163,6 +178,11 @@ fn manifest(image: &Path) -> Result<Option<Manifest>> {
     let manifest = Manifest::read(&path)?;
     let name = image.file_name().unwrap_or_default();
     Ok(manifest.artifacts.iter().any(|artifact| Path::new(&artifact.path).starts_with(name)).then_some(manifest))
+}
+
+fn is_iso(manifest: &Manifest, image: &Path) -> bool {
+    let name = image.file_name().unwrap_or_default();
+    manifest.artifacts.iter().any(|artifact| name == artifact.path.as_str() && artifact.format == "iso")
 }
 
 fn disk_size(asked: Option<Size>, least: u64) -> Result<u64> {

@@ -2,11 +2,12 @@
 
 use std::fmt::Write;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::arch::Arch;
+use crate::bytes::{Bytes, Whole};
 use crate::error::{Context, Error, Kind, Result};
 use crate::lint::{self, Asked};
-use crate::output;
 use crate::profile::{self, LoadOptions};
 use crate::report::{Mode, Report};
 
@@ -33,12 +34,12 @@ pub struct Args {
 
 /// Prints what is broken.
 pub fn run(args: &Args, report: &Report) -> Result<()> {
-    let opened = output::open(&args.image)?;
+    let file: Arc<dyn Bytes> = Arc::new(Whole::open(&args.image)?);
     let doing = || format!("looking at `{}`", args.image.display());
     let row = match &args.cloud {
         None => None,
         Some(name) => {
-            let arch = lint::arch(&opened.disk).context(doing)?.or(Arch::host()).unwrap_or(Arch::Amd64);
+            let arch = lint::arch(&file).context(doing)?.or(Arch::host()).unwrap_or(Arch::Amd64);
             let mut rows = profile::clouds(arch)?;
             if let Some(path) = &args.profile {
                 rows.extend(profile::load(path, &LoadOptions { arch: Some(arch) })?.0.clouds);
@@ -48,12 +49,11 @@ pub fn run(args: &Args, report: &Report) -> Result<()> {
         }
     };
     let asked = Asked { cloud: row.as_ref(), room: args.room };
-    let found = lint::disk(&opened.disk, Some(opened.kind), &asked).context(doing)?;
+    let found = lint::file(&file, &asked).context(doing)?;
     if report.mode() == Mode::Json {
         report.event(&serde_json::json!({
             "event": "lint",
             "image": args.image.display().to_string(),
-            "format": opened.kind.name(),
             "findings": found.findings,
             "unchecked": found.unchecked,
         }));

@@ -6,13 +6,17 @@
 mod extent;
 pub mod fat;
 pub mod gpt;
+mod hybrid;
+pub mod iso9660;
 mod layout;
 mod place;
 
 pub use extent::{Disk, Extent, Sink, is_zero};
 pub use gpt::BOOT_CODE;
+pub use hybrid::{CdBoot, Hybrid};
 pub use layout::{
     ALIGNMENT, BIOS_ESP, BIOS_TYPE, ESP_MINIMUM, ESP_TYPE, Layout, NO_AUTO, Partition, READ_ONLY, Role, Sizes,
     check_root, repart_definitions, tree_bytes,
 };
+use place::volume_id;
 pub use place::{BootCode, Pieces, esp, place};

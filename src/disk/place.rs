@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::fat::Volume;
+use super::fat::{self, Volume};
 use super::gpt::{Entry, Table};
 use super::{ALIGNMENT, Disk, Extent, Layout, Role, check_root};
 use crate::epoch::Epoch;
@@ -78,12 +78,12 @@ pub fn place(
 pub fn esp(layout: &Layout, files: &BTreeMap<String, Content>, epoch: Epoch) -> Result<Vec<Extent>> {
     let partition = layout.partition(Role::Esp)?;
     let (length, id) = (partition.length, volume_id(partition.id));
-    let volume = Volume { files, length, sector: layout.sector, id, label: "ESP", epoch };
+    let volume = Volume { files, length, sector: layout.sector, cluster: fat::CLUSTER, id, label: "ESP", epoch };
     volume.extents().context(|| "making the ESP".to_owned())
 }
 
 /// As systemd-repart gives it: the first 32 bits of the file system's id.
-fn volume_id(partition: crate::guid::Guid) -> u32 {
+pub(super) fn volume_id(partition: crate::guid::Guid) -> u32 {
     let id = partition.derive("file-system-uuid").0;
     u32::from_be_bytes([id[0], id[1], id[2], id[3]])
 }

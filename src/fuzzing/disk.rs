@@ -149,6 +149,7 @@ fn volume() -> &'static Vec<u8> {
             files: &files,
             length: ESP_MINIMUM,
             sector: 512,
+            cluster: 4096,
             id: 1,
             label: "ESP",
             epoch: Epoch(1_700_000_000),

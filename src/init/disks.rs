@@ -5,6 +5,7 @@ use super::cmdline::RootHash;
 use super::efi;
 use super::gpt::{self, Partition};
 use super::guid::Guid;
+use super::optical;
 use super::pick::{Name, Round, Verdict};
 use super::say;
 use super::sys::{self, File, open};
@@ -21,7 +22,10 @@ const PAUSE: u64 = 50;
 const DOUBT: (u64, u64) = (3000, 1000);
 
 /// Block devices that are no disk of the machine, or too slow to ask (floppies).
-const OTHERS: [&str; 9] = ["loop", "ram", "zram", "dm-", "md", "nbd", "fd", "sr", "mtd"];
+const OTHERS: [&str; 8] = ["loop", "ram", "zram", "dm-", "md", "nbd", "fd", "mtd"];
+
+/// Where an ISO 9660 says that it is one: behind the type of its first descriptor (ECMA-119, 8.1).
+const ISO: (u64, &[u8]) = (16 * 2048 + 1, b"CD001");
 
 /// A path, or a file's name in sysfs.
 type Path = Text<256>;
@@ -89,6 +93,7 @@ pub fn find(root: &RootHash, firmware: &Firmware) -> Result<Found, Fault> {
     }
     match &firmware.esp {
         Some(esp) => say::line(format_args!("booted from the ESP {esp}")),
+        // A BIOS, a CD, a network.
         None => say::line(format_args!("the loader did not name its ESP")),
     }
     // Where the loader named no ESP, NIL stands for it, which no partition has.
@@ -104,6 +109,16 @@ pub fn find(root: &RootHash, firmware: &Firmware) -> Result<Found, Fault> {
             Verdict::Refuse => return Err(round.fault(&data, PATIENCE)),
             Verdict::Doubt | Verdict::Wait => None,
         };
+        if let Some((disk, (data, hash))) = chosen.filter(|(disk, _)| optical::is_optical(disk)) {
+            let cut = |name, partition: &Partition| {
+                optical::cut(disk, name, partition).map(|cut| Node {
+                    file: cut.file,
+                    number: cut.number,
+                    size: partition.size,
+                })
+            };
+            return Ok(Found { disk: *disk, data: cut("data", data)?, hash: cut("hash", hash)? });
+        }
         if let Some((disk, (data, hash))) = chosen {
             if let (Some(data), Some(hash)) = (node(disk, data), node(disk, hash)) {
                 return Ok(Found { disk: *disk, data, hash });
@@ -144,11 +159,22 @@ fn look(wanted: &[Guid; 3], firmware: &Firmware) -> Round<(Partition, Partition)
 
 /// The wanted partitions of a disk; none where it has no good table.
 fn table(disk: &Name, wanted: &[Guid; 3]) -> Option<[Option<Partition>; 3]> {
-    let sector = u32::try_from(attribute(disk, "queue/logical_block_size")?).ok()?;
+    // The table of a CD counts as that of a USB stick with the same bytes: one image is for both.
+    let sector = match optical::is_optical(disk) {
+        true => 512,
+        false => u32::try_from(attribute(disk, "queue/logical_block_size")?).ok()?,
+    };
     let bytes = attribute(disk, "size").filter(|size| *size > 0)?.checked_mul(512)?;
     let file = device(disk.bytes(), open::NON_BLOCKING)?;
     let mut read = |offset: u64, buffer: &mut [u8]| file.read_at(offset, buffer).is_ok();
     gpt::find(&mut read, sector, bytes.checked_div(u64::from(sector))?, wanted).ok()
+}
+
+/// Whether a disk begins with an ISO 9660: it is a CD, or a stick that one was written to.
+pub fn is_iso(disk: &Name) -> bool {
+    let mut buffer = [0u8; ISO.1.len()];
+    device(disk.bytes(), open::NON_BLOCKING)
+        .is_some_and(|file| file.read_at(ISO.0, &mut buffer).is_ok() && buffer == *ISO.1)
 }
 
 /// Whether a disk is where the firmware's boot option points.

@@ -1,10 +1,10 @@
-//! A root that came by CD or by network has no disk of its own: /var lies in memory then.
+//! A root that came by CD, by an image of one or by network has no disk of its own: /var lies in memory then.
 //!
 //! | file | what |
 //! |---|---|
 //! | `/run/imagebuild/live` | a mark that units of the root may ask for |
 //! | `/run/systemd/system/var.mount` | in place of the root's own unit, which waits for a partition |
-//! | `/run/systemd/system/systemd-repart.service`, `systemd-growfs@var.service` | masked: there is no disk |
+//! | `/run/systemd/system/systemd-repart.service`, `systemd-growfs@var.service`, `efi.automount` | masked: there is no disk |
 
 use core::ffi::CStr;
 
@@ -18,8 +18,11 @@ const MARK: &CStr = c"/run/imagebuild/live";
 const UNIT: &CStr = c"/run/systemd/system/var.mount";
 
 /// Units of the root that would wait for the disk.
-const MASKED: [&CStr; 2] =
-    [c"/run/systemd/system/systemd-repart.service", c"/run/systemd/system/systemd-growfs@var.service"];
+const MASKED: [&CStr; 3] = [
+    c"/run/systemd/system/systemd-repart.service",
+    c"/run/systemd/system/systemd-growfs@var.service",
+    c"/run/systemd/system/efi.automount",
+];
 
 /// Never noexec: volume plugins and CNI DaemonSets put programs there.
 const VAR: &str = "\

@@ -22,10 +22,12 @@ mod gpt;
 mod guid;
 mod links;
 mod live;
+mod mapper;
 mod measure;
 mod mem;
 mod modules;
 mod names;
+mod optical;
 #[allow(dead_code, reason = "the later phases are measured by the root")]
 mod phase;
 mod pick;
@@ -97,6 +99,9 @@ fn prepare() -> Result<(), Fault> {
             let disk = disks::find(&hash, &firmware)?;
             root::attach(&hash, &disk)?;
             links::write(&disk)?;
+            if disks::is_iso(&disk.disk) {
+                live::write()?;
+            }
         }
     }
     extra::hand_on();

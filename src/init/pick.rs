@@ -96,6 +96,10 @@ impl<T> Round<T> {
         let nameless = Name::new();
         let name = self.first.as_ref().map_or(&nameless, |(name, _)| name);
         match (self.best, self.second) {
+            (Claim::Booted | Claim::Pointed, Some(other)) if !self.named => Fault::of(format_args!(
+                "disks {name} and {other} both hold the root partition {data}, and nothing says which was booted: \
+                 detach one"
+            )),
             (Claim::Booted | Claim::Pointed, Some(other)) => Fault::of(format_args!(
                 "disks {name} and {other} both hold the booted ESP and the root partition {data}: detach the copy"
             )),
@@ -181,6 +185,8 @@ mod tests {
         assert_eq!(verdict(&[(false, false), (true, true)]), (Verdict::Doubt, Some(1)));
         assert_eq!(verdict(&[(true, false), (true, true), (false, true)]), (Verdict::Doubt, Some(1)));
         assert_eq!(verdict(&[(true, true), (false, false), (true, true)]).0, Verdict::Refuse);
+        let fault = round(false, false, &[Booted, Booted]).fault(&"ID", 30).to_string();
+        assert!(fault.contains("nothing says which was booted"), "{fault}");
         for holds in [&[(true, false), (false, true)][..], &[(false, false)], &[]] {
             assert_eq!(verdict(holds).0, Verdict::Wait, "{holds:?}");
         }

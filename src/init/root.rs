@@ -6,6 +6,7 @@ use core::ffi::CStr;
 use super::cmdline::{self, RootHash};
 use super::disks::Found;
 use super::dm::{self, Command, Target};
+use super::mapper;
 use super::modules;
 use super::say;
 use super::sys::{self, File, mount, open};
@@ -99,8 +100,7 @@ pub fn attach(root: &RootHash, found: &Found) -> Result<(), Fault> {
     let id = Text::<128>::of(format_args!("CRYPT-VERITY-{}-{NAME}", Hex(&superblock.id.0)));
     let sectors = superblock.blocks * 8;
     let target = Target { kind: "verity", sectors, parameters: table.bytes() };
-    let control = File::open(c"/dev/mapper/control", open::READ_WRITE)
-        .map_err(|errno| Fault::of(format_args!("device mapper: not there (errno {errno}); is dm-mod loaded?")))?;
+    let control = mapper::open()?;
     let call = |command: Command, bytes: &mut [u8]| control.ioctl(command.request(), bytes);
     let minor = dm::make(NAME, id.str(), &target, call).map_err(|error| Fault::of(format_args!("{error}")))?;
 

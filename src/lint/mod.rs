@@ -11,6 +11,7 @@ mod pe;
 mod seal;
 mod table;
 mod target;
+mod vhd;
 
 pub use finding::{Finding, Rule};
 
@@ -53,9 +54,44 @@ pub struct Report {
 
 /// Every rule, in the order of looking.
 pub fn rules() -> Vec<&'static Rule> {
-    let subjects: [&[&'static Rule]; 6] =
-        [&table::RULES, &target::RULES, &esp::RULES, &pe::RULES, &initrd::RULES, &seal::RULES];
+    let subjects: [&[&'static Rule]; 8] = [
+        &[&READABLE],
+        &vhd::RULES,
+        &table::RULES,
+        &target::RULES,
+        &esp::RULES,
+        &pe::RULES,
+        &initrd::RULES,
+        &seal::RULES,
+    ];
     subjects.concat()
+}
+
+static READABLE: Rule = Rule {
+    id: "file-readable",
+    required: "a file that can be read as what its first or last bytes say that it is",
+    why: "whoever takes it in reads it by the same marks",
+    mend: "copy the file again; flatten what refers to other files; unpack what is compressed",
+};
+
+/// Holds a file and the disk in it against the rules: first what its format asks for.
+///
+/// # Errors
+/// Only where the file cannot be read: what is wrong with it is a finding.
+pub fn file(file: &Arc<dyn Bytes>, asked: &Asked<'_>) -> Result<Report> {
+    let mut findings = Vec::new();
+    vhd::check(&**file, &mut findings)?;
+    if !findings.is_empty() {
+        // Where its disk begins or ends is in doubt.
+        return Ok(Report { findings, unchecked: vec!["the disk in it".to_owned()] });
+    }
+    match output::opened(file.clone()) {
+        Ok(opened) => disk(&opened.disk, Some(opened.kind), asked),
+        Err(error) => {
+            findings.push(READABLE.broken(error.message()));
+            Ok(Report { findings, unchecked: vec!["the disk in it".to_owned()] })
+        }
+    }
 }
 
 /// Holds the disk of an image against the rules. `format` is that of its file, where there is one.
@@ -77,11 +113,13 @@ pub fn disk(disk: &Arc<dyn Bytes>, format: Option<output::Kind>, asked: &Asked<'
     Ok(report)
 }
 
-/// The architecture that the programs of an image's ESP are for; none where that does not show.
+/// The architecture that the programs on the ESP of an image file are for; none where that does not show.
 ///
 /// # Errors
 /// Only where the image cannot be read.
-pub fn arch(disk: &Arc<dyn Bytes>) -> Result<Option<Arch>> {
+pub fn arch(file: &Arc<dyn Bytes>) -> Result<Option<Arch>> {
+    let Ok(output::Opened { disk, .. }) = output::opened(file.clone()) else { return Ok(None) };
+    let disk = &disk;
     let Some(table) = table::check(&**disk, &mut Vec::new())? else { return Ok(None) };
     let esp = esp::check(disk, &table, &mut Vec::new())?;
     Ok(esp.and_then(|esp| {

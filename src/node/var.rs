@@ -24,7 +24,10 @@ pub(super) fn step(tree: &mut Tree, inputs: &Inputs<'_>) -> Result<()> {
     }
     put.unit("var.mount", VAR, &["local-fs.target.requires"])?;
     put.pull("systemd-growfs@var.service", "var.mount")?;
-    put.dropin("dev-disk-imagebuild-var.device", "10-node", "[Unit]\nJobRunningTimeoutSec=3min\n")?;
+    // Both count from the start. systemd's own 90 s are too few for a slow machine's udev, and repart then fails for
+    // want of a disk; /var comes after it.
+    put.dropin("dev-disk-imagebuild-disk.device", "10-node", "[Unit]\nJobRunningTimeoutSec=5min\n")?;
+    put.dropin("dev-disk-imagebuild-var.device", "10-node", "[Unit]\nJobRunningTimeoutSec=8min\n")?;
     put.dropin("systemd-repart.service", "10-node", REPART)?;
     for (name, what, why) in [
         ("disk", "the disk does not hold what the image needs", "see `minimum_disk` of its manifest"),

@@ -9,6 +9,7 @@
 mod archive;
 mod compress;
 mod bundle;
+mod iso;
 mod gce;
 mod mapped;
 pub(crate) mod open;
@@ -24,11 +25,12 @@ mod vhdx;
 mod vmdk;
 
 pub use compress::Compressed;
-pub use open::{Kind, LIMIT, Opened, open, open_within};
+pub use open::{Kind, LIMIT, Opened, open, open_within, opened};
 
 use std::path::Path;
 
 use crate::boot::Boot;
+use crate::boot::grub::Grub;
 use crate::digest::Digest;
 use crate::disk::{Disk, Layout, Pieces, Sink};
 use crate::epoch::Epoch;
@@ -83,6 +85,17 @@ pub struct Made<'a> {
     pub pieces: &'a Pieces,
     /// All of it.
     pub disk: &'a Disk,
+    /// What a BIOS runs from a CD.
+    pub cd: Option<&'a Grub>,
+}
+
+/// One file that is no disk but made of the same pieces, and written as its bytes are.
+pub trait Medium: Send + Sync {
+    /// Its name in profiles, and the file's extension: `iso`.
+    fn name(&self) -> &'static str;
+
+    /// All of its bytes.
+    fn disk(&self, made: &Made<'_>, how: &Emit<'_>) -> Result<Disk>;
 }
 
 /// Several files in a folder of their own.
@@ -110,6 +123,8 @@ pub struct Written {
 pub enum Maker {
     /// One file, made of the disk.
     File(Box<dyn Format>),
+    /// One file, made of what the disk is made of.
+    Medium(Box<dyn Medium>),
     /// Several files, made of what the disk is made of.
     Folder(Box<dyn Bundle>),
 }
@@ -119,6 +134,7 @@ impl Maker {
     pub fn name(&self) -> &'static str {
         match self {
             Maker::File(format) => format.name(),
+            Maker::Medium(medium) => medium.name(),
             Maker::Folder(bundle) => bundle.name(),
         }
     }
@@ -126,6 +142,7 @@ impl Maker {
     fn extension(&self) -> &'static str {
         match self {
             Maker::File(format) => format.extension(),
+            Maker::Medium(medium) => medium.name(),
             Maker::Folder(bundle) => bundle.name(),
         }
     }
@@ -139,6 +156,7 @@ pub fn of(format: &profile::Format) -> Maker {
         profile::Format::Vhd(options) => Maker::File(Box::new(*options)),
         profile::Format::Vmdk(options) => Maker::File(Box::new(*options)),
         profile::Format::Vhdx(options) => Maker::File(Box::new(*options)),
+        profile::Format::Iso(options) => Maker::Medium(Box::new(*options)),
         profile::Format::Ova(options) => Maker::File(options.clone()),
         profile::Format::Gce(options) => Maker::File(Box::new(*options)),
         profile::Format::Split(options) => Maker::Folder(Box::new(*options)),

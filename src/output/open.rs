@@ -86,6 +86,11 @@ pub fn open_within(path: &Path, limit: Size) -> Result<Opened> {
     of(file, Unpack { limit, folder }).context(|| format!("opening `{}`", path.display()))
 }
 
+/// The disk in the bytes of a file; a compressed one is unpacked among the system's temporary files.
+pub fn opened(file: Arc<dyn Bytes>) -> Result<Opened> {
+    of(file, Unpack { limit: LIMIT, folder: &std::env::temp_dir() })
+}
+
 /// The disk in the bytes of a file.
 pub fn of(file: Arc<dyn Bytes>, unpack: Unpack<'_>) -> Result<Opened> {
     within(file, unpack, DEPTH)

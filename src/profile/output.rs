@@ -38,6 +38,8 @@ pub enum Format {
     Vhdx(Vhdx),
     /// VMware's.
     Vmdk(Vmdk),
+    /// A CD, and the image of a USB stick.
+    Iso(Iso),
     /// A machine with its disk, for VMware.
     Ova(Box<Ova>),
     /// An archive for Google Cloud.
@@ -55,6 +57,10 @@ pub enum Format {
 /// `format.netboot = {}`: it has no options.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Netboot {}
+
+/// `format.iso = {}`: it has no options.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Iso {}
 
 /// `format.oci = {}`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -278,6 +284,7 @@ impl Format {
         match self {
             Format::Raw(_) => "raw",
             Format::Qcow2(_) => "qcow2",
+            Format::Iso(_) => "iso",
             Format::Vhd(_) => "vhd",
             Format::Vhdx(_) => "vhdx",
             Format::Vmdk(_) => "vmdk",

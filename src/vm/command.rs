@@ -21,6 +21,18 @@ pub enum Bus {
     Scsi,
 }
 
+/// What the image is to the machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Role {
+    /// A disk, on the bus of disks.
+    #[default]
+    Disk,
+    /// A CD in a drive; it cannot be written to.
+    Cdrom,
+    /// A USB stick.
+    Usb,
+}
+
 /// How the guest's code is run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum Accel {
@@ -113,7 +125,7 @@ pub struct Machine<'a> {
     pub accel: Accel,
     /// Code and variables of UEFI, the latter writable; none for QEMU's own BIOS.
     pub flash: Option<(PathBuf, PathBuf)>,
-    /// The overlay of the image; none where there is no disk.
+    /// The overlay of the image, or a CD itself; none where there is no disk.
     pub disk: Option<PathBuf>,
     /// A folder whose UKI the firmware fetches over the network.
     pub served: Option<PathBuf>,
@@ -166,7 +178,7 @@ impl Machine<'_> {
             self.disk(&mut line, &format!("extra{index}"), path, "");
         }
         if let Some(disk) = &self.disk {
-            self.disk(&mut line, "disk", disk, ",bootindex=0");
+            self.image(&mut line, disk);
         }
         if let Some(uuid) = &options.uuid {
             line.words(["-uuid", &uuid.to_string()]);
@@ -175,6 +187,28 @@ impl Machine<'_> {
             line.option("-smbios", "type=11,path=", path);
         }
         line.0
+    }
+
+    fn image(&self, line: &mut Line, disk: &Path) {
+        match self.options.role {
+            Role::Disk => self.disk(line, "disk", disk, ",bootindex=0"),
+            Role::Cdrom => {
+                line.option("-drive", "if=none,id=disk,format=raw,media=cdrom,readonly=on,file=", disk);
+                match self.options.arch {
+                    // On the SATA controller of the machine.
+                    Arch::Amd64 => line.words(["-device", "ide-cd,drive=disk,bootindex=0"]),
+                    Arch::Arm64 => {
+                        line.words(["-device", "virtio-scsi-pci,id=cd"]);
+                        line.words(["-device", "scsi-cd,bus=cd.0,drive=disk,bootindex=0"]);
+                    }
+                }
+            }
+            Role::Usb => {
+                line.words(["-device", "qemu-xhci"]);
+                line.option("-drive", "if=none,id=disk,format=qcow2,cache=unsafe,file=", disk);
+                line.words(["-device", "usb-storage,drive=disk,removable=on,bootindex=0"]);
+            }
+        }
     }
 
     fn disk(&self, line: &mut Line, id: &str, path: &Path, more: &str) {
@@ -220,6 +254,7 @@ mod tests {
             firmware: Firmware::Uefi,
             disk_size: 1 << 30,
             bus: Bus::Virtio,
+            role: Role::Disk,
             accel: Accel::Tcg,
             memory: 1 << 30,
             cpus: 2,
@@ -256,6 +291,18 @@ mod tests {
         assert!(decoy < disk);
         assert!(text.contains("file=/v,,ars") && text.contains("-accel tcg,thread=multi"));
         assert!(text.contains("-smbios type=11,path=/c") && text.contains("-m 1024M"));
+    }
+
+    #[test]
+    fn an_image_may_be_a_cd_or_a_stick() {
+        let devices = [
+            (Role::Cdrom, "media=cdrom,readonly=on,file=/disk -device ide-cd,drive=disk,bootindex=0"),
+            (Role::Usb, "file=/disk -device usb-storage,drive=disk,removable=on,bootindex=0"),
+        ];
+        for (role, device) in devices {
+            let text = line(&Options { role, ..options() }, Vec::new());
+            assert!(text.contains(device) && !text.contains("virtio-blk"), "{text}");
+        }
     }
 
     #[test]

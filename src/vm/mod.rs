@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-pub use command::{Accel, Bus, Credential};
+pub use command::{Accel, Bus, Credential, Role};
 
 use command::Machine;
 use console::{Console, Seen};
@@ -48,6 +48,8 @@ pub struct Options {
     pub firmware: Firmware,
     /// Bytes of the disk that the guest sees; at least the image's own.
     pub disk_size: u64,
+    /// What the image is to the machine.
+    pub role: Role,
     /// How disks are attached.
     pub bus: Bus,
     /// How the guest's code is run.
@@ -187,6 +189,9 @@ impl Attempt<'_> {
         let (mut disk, mut served) = (None, None);
         if self.options.netboot {
             served = Some(absolute(&self.options.image)?);
+        } else if self.options.role == Role::Cdrom {
+            // Nothing is written to it.
+            disk = Some(absolute(&self.options.image)?);
         } else {
             let path = self.options.overlay.clone().unwrap_or_else(|| self.folder.join("disk.qcow2"));
             if self.options.overlay.is_none() || !path.exists() {

@@ -1,6 +1,9 @@
-//! The same node on a machine with a BIOS, by the GRUB that the tool composes.
+//! Machines with a BIOS, and media that start from anywhere.
 
-use super::node::{self, boot, build, hello_pod_text};
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+use super::node::{self, boot, build, hello_pod_text, run};
 use super::{HELLO, TIMEOUT};
 
 /// The byte at which a partition of the image begins: there is one more in front than without a BIOS.
@@ -11,23 +14,32 @@ fn start(image: &node::Image, label: &str) -> u64 {
     found.expect("the partition")["start"].as_u64().expect("a number")
 }
 
-/// The example for a machine with a BIOS, built once in this process.
-fn hello_bios() -> node::Image {
+/// The example for a machine with a BIOS, as a disk and as an ISO image, with a kernel of choice; each built
+/// once in this process.
+fn hello_bios(name: &str, kernel: &str) -> node::Image {
+    static MADE: Mutex<BTreeMap<String, node::Image>> = Mutex::new(BTreeMap::new());
+    let mut made = MADE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    if let Some(image) = made.get(name) {
+        return image.clone();
+    }
     let text = hello_pod_text()
-        .replace("\"hello-pod\"", "\"hello-bios\"")
+        .replace("\"hello-pod\"", &format!("\"{name}\""))
         .replace("\"e2fsprogs\", ", "\"e2fsprogs\", \"grub-pc-bin\", ")
+        .replace("linux-image-cloud-", kernel)
         .replace("[layout]\n", "[layout]\nslots = 1\n")
         .replace(
             "[kernel]\n",
             "[boot]\nfirmware = [\"uefi\", \"bios\"]\n\n[userland.without]\n\
-            grub-common = \"the builder puts GRUB together\"\n\n[kernel]\n",
+             grub-common = \"the builder puts GRUB together\"\n\n[kernel]\n",
         );
-    build("hello-bios", &text)
+    let image = build(name, &format!("{text}\n[[output]]\nformat.iso = {{}}\n"));
+    made.insert(name.to_owned(), image.clone());
+    image
 }
 
 #[test]
 fn a_bios_starts_the_same_node() {
-    let image = hello_bios();
+    let image = hello_bios("hello-bios", "linux-image-cloud-");
     let root = imagebuild::squashfs::Image::part(
         std::fs::File::open(&image.raw).unwrap(),
         start(&image, "hello-bios_1"),
@@ -40,4 +52,31 @@ fn a_bios_starts_the_same_node() {
     let cmdline = image.manifest()["boot"]["cmdline"].as_str().unwrap().to_owned();
     // GRUB puts the path of the kernel in front.
     booted.saw(&format!("/boot/vmlinuz {cmdline}"));
+}
+
+/// Boots an ISO image: the root is verified, /var is in memory, and the preloaded images of the pod are there.
+fn live(name: &str, image: &node::Image, disk: &str, more: &[&str]) {
+    let iso = image.raw.with_extension("iso");
+    run(0, ["verify".as_ref(), iso.as_os_str()]);
+    let booted = boot(name, &iso, "/kubepods.slice/", TIMEOUT, more);
+    booted.ended(0).saw(HELLO).saw_no("FATAL");
+    booted.saw(&format!("imagebuild-init: verified and mounted the root of disk {disk}"));
+    booted.saw("/var in memory");
+}
+
+#[test]
+fn an_iso_image_starts_from_a_cd_by_uefi() {
+    live("cd-uefi", &hello_bios("hello-bios", "linux-image-cloud-"), "sr0", &["--cdrom"]);
+}
+
+#[test]
+fn an_iso_image_starts_from_a_cd_by_a_bios() {
+    let more = ["--cdrom", "--firmware", "bios"];
+    live("cd-bios", &hello_bios("hello-bios", "linux-image-cloud-"), "sr0", &more);
+}
+
+/// The kernel of clouds knows no USB.
+#[test]
+fn an_iso_image_starts_from_a_usb_stick() {
+    live("usb-uefi", &hello_bios("hello-usb", "linux-image-"), "sda", &["--usb"]);
 }

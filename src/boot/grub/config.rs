@@ -7,16 +7,19 @@ use crate::error::{Error, Result};
 pub enum Place {
     /// On the partition of that number, of the very disk that the BIOS booted.
     Partition(u32),
+    /// In the ISO 9660 of the very medium that the BIOS booted, be it a CD or a USB stick.
+    Medium,
 }
 
 impl Place {
     /// The modules that reach it.
-    pub fn modules(self) -> &'static [&'static str] {
-        match self {
-            Place::Partition(_) => {
-                &["biosdisk", "part_gpt", "fat", "linux", "boot", "serial", "terminal", "echo", "sleep", "reboot"]
-            }
-        }
+    pub fn modules(self) -> Vec<&'static str> {
+        let reach: &[&str] = match self {
+            Place::Partition(_) => &["biosdisk", "part_gpt", "fat"],
+            Place::Medium => &["biosdisk", "iso9660"],
+        };
+        let rest = ["linux", "boot", "serial", "terminal", "echo", "sleep", "reboot"];
+        reach.iter().copied().chain(rest).collect()
     }
 }
 
@@ -35,6 +38,7 @@ pub fn text(place: Place, name: &str, kernel: &str, initrd: &str, cmdline: &str)
     // `$root` is the disk that the BIOS booted. A copy of the kernel on another disk is never looked for.
     let folder = match place {
         Place::Partition(number) => format!("($root,gpt{number})"),
+        Place::Medium => "($root)".to_owned(),
     };
     Ok(format!(
         "serial --unit=0 --speed=115200\n\

@@ -3,6 +3,7 @@
 //! ```text
 //! core.img:  diskboot (512) | decompressor | LZMA( kernel | modules, configuration, prefix )
 //! disk:      boot.img in sector 0, core.img at the start of the BIOS boot partition
+//! CD:        cdboot.img (2048) | core.img, a file; boot_hybrid.img in sector 0, for a USB stick
 //! ```
 //!
 //! - GRUB cannot read a UKI, so kernel and initrd lie beside it as files, with the UKI's own command line.
@@ -49,6 +50,16 @@ const PLAIN_SIZE: usize = 0x0c;
 const BLOCK_LIST: usize = 0x1f4;
 /// Where boot.img has the sector of the core.
 const CORE_SECTOR: usize = 0x5c;
+/// Where boot_hybrid.img has it.
+const HYBRID_CORE_SECTOR: usize = 0x1b0;
+/// Bytes of cdboot.img, which is the first block of a boot file on a CD.
+const CD_BLOCK: usize = 2048;
+/// Where the boot file has its table: block of the volume's descriptor, own block, own length, sum of the rest.
+const CD_TABLE: usize = 8;
+/// Where that sum begins.
+const CD_SUMMED: usize = 64;
+/// Block of the primary volume descriptor (ECMA-119, 6.7.1).
+const CD_DESCRIPTOR: u32 = 16;
 /// Two bytes of boot.img that are made `nop nop` on a hard disk, so that a BIOS that lies of the drive's
 /// number is not believed.
 const DRIVE_CHECK: usize = 0x66;
@@ -62,6 +73,8 @@ pub struct Files(BTreeMap<String, Content>);
 #[derive(Debug, Clone)]
 pub struct Grub {
     boot: Vec<u8>,
+    hybrid: Vec<u8>,
+    cdboot: Vec<u8>,
     core: Vec<u8>,
 }
 
@@ -133,7 +146,12 @@ impl Grub {
         let count = packed.len().div_ceil(SECTOR) as u16;
         put(&mut core, BLOCK_LIST + 8, &count.to_le_bytes())?;
         core.extend(packed);
-        Ok(Grub { boot: files.sized("boot.img", SECTOR)?, core })
+        Ok(Grub {
+            boot: files.sized("boot.img", SECTOR)?,
+            hybrid: files.sized("boot_hybrid.img", SECTOR)?,
+            cdboot: files.sized("cdboot.img", CD_BLOCK)?,
+            core,
+        })
     }
 
     /// The core as it was composed: what `grub-mkimage` would write.
@@ -160,6 +178,35 @@ impl Grub {
         boot.truncate(BOOT_CODE);
         Ok(BootCode { code: boot, core: Content::bytes(core) })
     }
+
+    /// Bytes of the boot file on a CD.
+    pub fn cd_length(&self) -> u64 {
+        (self.cdboot.len() + self.core.len()) as u64
+    }
+
+    /// The boot file of a CD that begins at byte `at`, and the code that finds it where the same bytes lie on a
+    /// USB stick.
+    pub fn on_cd(&self, at: u64) -> Result<BootCode> {
+        let block = u32::try_from(at / CD_BLOCK as u64).map_err(|_| Error::bug("a boot file beyond 8 TiB"))?;
+        // In sectors: the core begins behind the block of cdboot.
+        let core = at / SECTOR as u64 + (CD_BLOCK / SECTOR) as u64;
+        let mut file = [self.cdboot.as_slice(), &self.core].concat();
+        put(&mut file, CD_BLOCK + BLOCK_LIST, &(core + 1).to_le_bytes())?;
+        let words = file.get(CD_SUMMED..).unwrap_or_default().chunks(4);
+        let sum = words.fold(0u32, |sum, word| {
+            let mut whole = [0; 4];
+            whole[..word.len()].copy_from_slice(word);
+            sum.wrapping_add(u32::from_le_bytes(whole))
+        });
+        for (index, value) in [CD_DESCRIPTOR, block, file.len() as u32, sum].into_iter().enumerate() {
+            put(&mut file, CD_TABLE + 4 * index, &value.to_le_bytes())?;
+        }
+        let mut hybrid = self.hybrid.clone();
+        put(&mut hybrid, HYBRID_CORE_SECTOR, &core.to_le_bytes())?;
+        put(&mut hybrid, DRIVE_CHECK, &NOPS)?;
+        hybrid.truncate(BOOT_CODE);
+        Ok(BootCode { code: hybrid, core: Content::bytes(file) })
+    }
 }
 
 fn bad(what: &str) -> Error {
@@ -178,7 +225,7 @@ mod tests {
     use super::*;
 
     fn grub() -> Grub {
-        Grub { boot: vec![1; 512], core: vec![2; 1000] }
+        Grub { boot: vec![1; 512], hybrid: vec![3; 512], cdboot: vec![4; 2048], core: vec![2; 1000] }
     }
 
     #[test]
@@ -190,6 +237,21 @@ mod tests {
         let core = code.core.read(1 << 20).unwrap();
         assert_eq!(core[BLOCK_LIST..][..8], 2049u64.to_le_bytes());
         assert_eq!(core.len(), 1000);
+    }
+
+    /// The offsets that xorriso's `--grub2-boot-info` and `--grub2-mbr` write.
+    #[test]
+    fn a_cd_is_told_its_place_and_so_is_a_stick() {
+        let code = grub().on_cd(33 * 2048).unwrap();
+        assert_eq!(code.code[0x1b0..][..8], (4 * 33 + 4u64).to_le_bytes());
+        let file = code.core.read(1 << 20).unwrap();
+        assert_eq!(file.len(), 3048);
+        assert_eq!(file[2548..][..8], (4 * 33 + 5u64).to_le_bytes());
+        let word = |at: usize| u32::from_le_bytes([file[at], file[at + 1], file[at + 2], file[at + 3]]);
+        assert_eq!((word(8), word(12), word(16)), (16, 33, 3048));
+        let sum =
+            file[64..].chunks(4).fold(0u32, |sum, word| sum.wrapping_add(u32::from_le_bytes(word.try_into().unwrap())));
+        assert_eq!(word(20), sum);
     }
 
     #[test]

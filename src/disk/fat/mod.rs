@@ -5,7 +5,8 @@
 //! |<------------- 32 sectors ----------------->|
 //! ```
 //!
-//! - Sectors as the disk has them (512 or 4096 bytes), clusters of 4 KiB; every file and folder is one run of clusters.
+//! - Sectors as the disk has them (512 or 4096 bytes), clusters of 4 KiB on disks, smaller ones
+//!   on media that hold little; every file and folder is one run of clusters.
 //! - All times are one moment in UTC; folders before files, both in the order of their names.
 
 mod directory;
@@ -15,8 +16,8 @@ mod write;
 pub use read::{File, Reader};
 pub use write::Volume;
 
-/// Bytes of a cluster: firmware follows short chains, and no disk has larger sectors.
-const CLUSTER: u64 = 4096;
+/// Bytes of a cluster on disks: firmware follows short chains, and no disk has larger sectors.
+pub const CLUSTER: u64 = 4096;
 /// Sectors before the first FAT.
 const RESERVED: u64 = 32;
 /// A volume of fewer clusters is taken for a FAT16 by everyone.
@@ -57,7 +58,15 @@ mod tests {
         let files: BTreeMap<String, Content> =
             files.iter().map(|(name, length)| ((*name).to_owned(), content(length))).collect();
         let epoch = Epoch(1_700_000_000);
-        let volume = Volume { files: &files, length: ESP_MINIMUM, sector, id: 0x1234_5678, label: "ESP", epoch };
+        let volume = Volume {
+            files: &files,
+            length: ESP_MINIMUM,
+            sector,
+            cluster: CLUSTER,
+            id: 0x1234_5678,
+            label: "ESP",
+            epoch,
+        };
         let mut out = Vec::new();
         Disk::new(ESP_MINIMUM, volume.extents().unwrap()).unwrap().emit(1, &mut out).unwrap();
         out
@@ -165,12 +174,27 @@ mod tests {
     fn names_that_no_firmware_finds_are_refused() {
         for name in ["", "a//b", "a/../b", "a?b", "end.", "end ", &"x".repeat(256)] {
             let files = BTreeMap::from([(name.to_owned(), Content::bytes(*b"x"))]);
-            let volume =
-                Volume { files: &files, length: ESP_MINIMUM, sector: 512, id: 1, label: "ESP", epoch: Epoch(0) };
+            let volume = Volume {
+                files: &files,
+                length: ESP_MINIMUM,
+                sector: 512,
+                cluster: CLUSTER,
+                id: 1,
+                label: "ESP",
+                epoch: Epoch(0),
+            };
             assert!(volume.extents().is_err(), "{name}");
         }
         let files = BTreeMap::from([("a".to_owned(), Content::bytes(*b"x")), ("A".to_owned(), Content::bytes(*b"y"))]);
-        let volume = Volume { files: &files, length: ESP_MINIMUM, sector: 512, id: 1, label: "ESP", epoch: Epoch(0) };
+        let volume = Volume {
+            files: &files,
+            length: ESP_MINIMUM,
+            sector: 512,
+            cluster: CLUSTER,
+            id: 1,
+            label: "ESP",
+            epoch: Epoch(0),
+        };
         assert!(volume.extents().is_err());
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::directory::{entry, name};
-use super::{ARCHIVE, CLUSTER, DIRECTORY, END, ENTRY, FIRST, MAX_CLUSTERS, MIN_CLUSTERS, RESERVED, VOLUME};
+use super::{ARCHIVE, DIRECTORY, END, ENTRY, FIRST, MAX_CLUSTERS, MIN_CLUSTERS, RESERVED, VOLUME};
 use crate::disk::Extent;
 use crate::epoch::Epoch;
 use crate::error::{Error, Result};
@@ -21,6 +21,8 @@ pub struct Volume<'a> {
     pub length: u64,
     /// Bytes of a sector of the disk: 512 or 4096.
     pub sector: u32,
+    /// Bytes of a cluster: a power of two, a sector at least.
+    pub cluster: u64,
     /// The volume's number.
     pub id: u32,
     /// The volume's name, at most 11 upper-case characters.
@@ -77,6 +79,9 @@ impl Volume<'_> {
 
     /// Sectors of one FAT and number of clusters: the largest number whose FAT still fits before them.
     fn geometry(&self) -> Result<Geometry> {
+        if !self.cluster.is_power_of_two() || !(self.sector()..=64 * self.sector()).contains(&self.cluster) {
+            return Err(Error::bug(format!("clusters of {} bytes", self.cluster)));
+        }
         let sectors = self.length / self.sector();
         if u32::try_from(sectors).is_err() {
             return Err(
@@ -85,11 +90,11 @@ impl Volume<'_> {
         }
         let room = sectors.saturating_sub(RESERVED);
         // Each cluster takes 4 bytes in each of two FATs; whole clusters of FAT keep the data aligned.
-        let per_cluster = CLUSTER / self.sector();
+        let per_cluster = self.cluster / self.sector();
         let fat_sectors = (room / per_cluster + 2).div_ceil(self.sector() / 4).next_multiple_of(per_cluster);
         let clusters = room.saturating_sub(2 * fat_sectors) / per_cluster;
         if !(MIN_CLUSTERS..MAX_CLUSTERS).contains(&clusters) {
-            let message = format!("a FAT32 cannot have {clusters} clusters of 4 KiB");
+            let message = format!("a FAT32 cannot have {clusters} clusters of {}", Size(self.cluster));
             return Err(Error::user(message).hint("expected an ESP of 260M or more"));
         }
         Ok(Geometry { fat_sectors, clusters })
@@ -157,7 +162,7 @@ impl<'a> Writer<'a> {
 
     /// A run of clusters for `bytes`.
     fn take(&mut self, bytes: u64) -> Result<u32> {
-        let count = bytes.div_ceil(CLUSTER).max(1);
+        let count = bytes.div_ceil(self.volume.cluster).max(1);
         let first = self.fat.len() as u64;
         let end = first.saturating_add(count);
         if end > self.geometry.clusters + u64::from(FIRST) {
@@ -175,7 +180,7 @@ impl<'a> Writer<'a> {
     }
 
     fn put(&mut self, cluster: u32, content: Content) {
-        let at = self.data_start() + u64::from(cluster - FIRST) * CLUSTER;
+        let at = self.data_start() + u64::from(cluster - FIRST) * self.volume.cluster;
         self.extents.push(Extent { at, content });
     }
 
@@ -205,7 +210,7 @@ impl<'a> Writer<'a> {
         // The name that the most readers were tested with.
         put(3, b"MSWIN4.1");
         put(11, &(self.volume.sector as u16).to_le_bytes());
-        put(13, &[(CLUSTER / self.volume.sector()) as u8]);
+        put(13, &[(self.volume.cluster / self.volume.sector()) as u8]);
         put(14, &(RESERVED as u16).to_le_bytes());
         put(16, &[2]);
         put(21, &[0xf8]);

@@ -41,6 +41,9 @@ pub enum Format {
     Vhdx(Vhdx),
     /// VMware's disk.
     Vmdk(Vmdk),
+    /// A CD, and the image of a USB stick, that starts the sealed system with /var in memory. It starts
+    /// where the disk does (`boot.firmware`), takes no disk and writes to none.
+    Iso {},
     /// A machine with its disk in one file, as vSphere imports it.
     Ova(Box<Ova>),
     /// A compressed archive that holds `disk.raw` in whole GiB, as Google Cloud imports it.

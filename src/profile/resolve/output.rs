@@ -6,7 +6,7 @@ use super::Resolver;
 use crate::profile::fault::list;
 use crate::profile::place::{At, Place};
 use crate::profile::{
-    Cloud, ClusterCodec, Format, Gce, Netboot, Oci, OciKind, Output, Ova, Product, Qcow2, Raw, Split, Update, Vhd,
+    Cloud, ClusterCodec, Format, Gce, Iso, Netboot, Oci, OciKind, Output, Ova, Product, Qcow2, Raw, Split, Update, Vhd,
     Vhdx, Vmdk, raw,
 };
 use crate::size::Size;
@@ -104,6 +104,7 @@ impl Resolver<'_> {
             raw::Format::Ova(options) => Format::Ova(Box::new(self.ova(*options))),
             raw::Format::Gce {} => Format::Gce(Gce {}),
             raw::Format::Split {} => Format::Split(Split {}),
+            raw::Format::Iso {} => Format::Iso(Iso {}),
             raw::Format::Netboot {} => Format::Netboot(Netboot {}),
             raw::Format::Oci(options) => Format::Oci(self.oci(options)),
             raw::Format::Update(options) => Format::Update(self.update(options, raw.place)?),
