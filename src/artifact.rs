@@ -47,7 +47,7 @@ pub fn write(writing: &Writing<'_>, disk: &Disk, path: &Path, stage: Option<&Sta
     write_checked(writing, disk, path, stage, &|_| Ok(()))
 }
 
-/// As [`write`]; the file gets its name only where `check`, which is told where it lies until then, has nothing
+/// As [`write()`]; the file gets its name only where `check`, which is told where it lies until then, has nothing
 /// against it.
 pub fn write_checked(
     writing: &Writing<'_>,
@@ -91,7 +91,7 @@ pub fn write_bundle(
     Ok(artifacts)
 }
 
-/// As [`write`], without a digest, which would have to read every hole; gives the bytes of the file.
+/// As [`write()`], without a digest, which would have to read every hole; gives the bytes of the file.
 pub fn convert(writing: &Writing<'_>, disk: &Disk, path: &Path, stage: Option<&Stage<'_>>) -> Result<u64> {
     emit(writing, disk, path, stage, None, &|_| Ok(())).map(|(size, _)| size)
 }

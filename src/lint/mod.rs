@@ -2,7 +2,7 @@
 //!
 //! - The image may be anyone's: what it holds is believed nowhere, sizes are bounded.
 //! - A rule is a value of one file; that file's tests, or `tests/lint.rs`, have an image that only it refuses.
-//! - What a format asks of its file has a place of its own ([`file`]).
+//! - What a format asks of its file has a place of its own ([`file()`]).
 
 mod esp;
 mod finding;
