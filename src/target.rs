@@ -12,6 +12,7 @@ use crate::epoch::Epoch;
 use crate::error::{Context, Error, Result};
 use crate::profile::{Format, Output, Profile};
 use crate::root::Root;
+use crate::size::Size;
 use crate::system::depmod::Modules;
 
 /// What one output asks for.
@@ -30,9 +31,17 @@ impl Shape {
     fn of(profile: &Profile, output: &Output, layout: &Layout, base: &str) -> Result<Self> {
         let cloud = profile.cloud(output);
         let words = cloud.iter().flat_map(|cloud| &cloud.cmdline).chain(&output.cmdline).cloned().collect();
+        let length = cloud.map_or(Ok(layout.length), |cloud| cloud.size.grown(layout.length))?;
+        // What a format rounds up to: the backup of the partition table must lie at that end.
+        let unit = match &output.format {
+            Format::Gce(_) => Size::GIB,
+            Format::Vhd(vhd) => vhd.align.bytes().max(1),
+            _ => 1,
+        };
+        let too_large = || Error::user("a disk of 16 EiB or more");
         Ok(Shape {
             words: beyond(base, words),
-            length: cloud.map_or(Ok(layout.length), |cloud| cloud.size.grown(layout.length))?,
+            length: length.checked_next_multiple_of(unit).ok_or_else(too_large)?,
             sector: cloud.map_or(layout.sector, |cloud| cloud.sector),
         })
     }
