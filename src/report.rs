@@ -70,7 +70,7 @@ impl Report {
     /// A line for whoever asked with `-v`.
     pub fn detail(&self, text: impl FnOnce() -> String) {
         if self.verbose > 0 && self.mode != Mode::Json {
-            self.line(&text());
+            self.line(&plain(&text()));
         }
     }
 
@@ -91,7 +91,7 @@ impl Report {
             self.json(&line);
         } else {
             let place = if origin.is_empty() { String::new() } else { format!("{origin}: ") };
-            self.line(&format!("{} {place}{text}", self.paint("33", "warning:")));
+            self.line(&format!("{} {place}{}", self.paint("33", "warning:"), plain(&text)));
         }
         if let Ok(mut warnings) = self.warnings.lock() {
             warnings.push(text);
@@ -106,7 +106,7 @@ impl Report {
     /// A line for people, unless quiet.
     pub fn say(&self, text: &str) {
         if self.mode == Mode::Text {
-            self.line(text);
+            self.line(&plain(text));
         }
     }
 
@@ -133,9 +133,9 @@ impl Report {
             self.json(&line);
             return;
         }
-        self.line(&format!("{} {error}", self.paint("31", "error:")));
+        self.line(&format!("{} {}", self.paint("31", "error:"), plain(&error.to_string())));
         for hint in error.hints() {
-            self.line(&format!("  {} {hint}", self.paint("36", "help:")));
+            self.line(&format!("  {} {}", self.paint("36", "help:"), plain(hint)));
         }
     }
 
@@ -153,6 +153,12 @@ impl Report {
         line.push('\n');
         drop(std::io::stdout().lock().write_all(line.as_bytes()));
     }
+}
+
+/// Text that may hold names out of archives and images: a control character in one must not move the terminal.
+fn plain(text: &str) -> String {
+    let visible = |c: char| if c.is_control() && !matches!(c, '\n' | '\t') { char::REPLACEMENT_CHARACTER } else { c };
+    text.chars().map(visible).collect()
 }
 
 /// A stage under way; ends by [`Stage::done`].
@@ -176,7 +182,7 @@ impl Stage<'_> {
 
     /// What it is at now.
     pub fn at(&self, what: impl Into<String>) {
-        self.bar.set_message(what.into());
+        self.bar.set_message(plain(&what.into()));
     }
 
     /// The stage is over: `bytes` were handled; `cached` where nothing had to be done.
@@ -199,5 +205,15 @@ impl Stage<'_> {
 impl Drop for Stage<'_> {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::plain;
+
+    #[test]
+    fn a_name_does_not_move_the_terminal() {
+        assert_eq!(plain("`/etc/\u{1b}[2J\r\u{9b}x`:\n\tkept"), "`/etc/\u{fffd}[2J\u{fffd}\u{fffd}x`:\n\tkept");
     }
 }

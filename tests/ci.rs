@@ -68,7 +68,7 @@ fn every_step_of_every_ci_system_does_what_it_says() {
             // What a container finds below these folders is beside the profile here.
             let words = words.iter().map(|word| {
                 word.replace("/profile/", "")
-                    .replace("/work/", "")
+                    .replace("/data/", "")
                     .replace("store", folder.join("store").to_str().unwrap())
             });
             command.args(words.filter(|word| word != "--store" && !word.ends_with("/store")));

@@ -2,7 +2,7 @@
 //!
 //! The emergency and rescue targets say so on the console and start again after ten seconds; PID 1
 //! reboots when it crashes and feeds a watchdog where the machine has one. There is no shell to
-//! print with: systemd-tmpfiles writes the line to the console.
+//! print with: systemd-tmpfiles hands the line to the kernel, which prints it.
 
 use super::put::{Put, UNITS};
 use crate::error::Result;
@@ -24,12 +24,15 @@ pub(super) fn step(tree: &mut Tree, inputs: &Inputs<'_>) -> Result<()> {
 
 const REBOOT_HEAD: &str = "DefaultDependencies=no\nConflicts=shutdown.target\nBefore=shutdown.target\n";
 
-/// A unit that writes `imagebuild: WHAT: WHY` on a line of its own to every console of the kernel.
+/// A unit that writes `imagebuild: WHAT: WHY`, as an error of the kernel's log, to every console of the kernel.
+///
+/// Not to /dev/console itself: systemd-tmpfiles does not wait until a terminal has room, and a failure, about which
+/// much is printed, is just when it has none.
 pub(super) fn say(what: &str, why: &str, head: &str) -> String {
     format!(
         "[Unit]\nDescription={what}: {why}\n{head}\n\
          [Service]\nType=oneshot\nRemainAfterExit=yes\n\
-         StandardInput=data\nStandardInputText=w /dev/console - - - - \\\\r\\\\nimagebuild: {what}: {why}\\\\r\\\\n\n\
+         StandardInput=data\nStandardInputText=w /dev/kmsg - - - - <3>imagebuild: {what}: {why}\n\
          ExecStart=-systemd-tmpfiles --create -\n"
     )
 }

@@ -51,5 +51,23 @@ pub(super) fn below(path: &str, key: &str) -> String {
 /// A key as TOML writes it.
 pub(super) fn quoted(key: &str) -> String {
     let bare = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
-    if bare { key.to_owned() } else { toml::Value::String(key.to_owned()).to_string() }
+    if bare { key.to_owned() } else { basic(key) }
+}
+
+/// A basic string on one line, the only kind that a key may be.
+pub(super) fn basic(text: &str) -> String {
+    let mut out = String::from("\"");
+    for character in text.chars() {
+        match character {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            character if character.is_control() => out.push_str(&format!("\\u{:04X}", u32::from(character))),
+            character => out.push(character),
+        }
+    }
+    out.push('"');
+    out
 }

@@ -44,10 +44,10 @@ ExecStart=systemd-tmpfiles --create /usr/lib/probe/done.conf
 """
 [[file]]
 path = "/usr/lib/probe/names.conf"
-text = 'w /dev/console - - - - \r\nprobe-release %A\r\nprobe-host %H\r\nprobe-machine %m\r\n'
+text = 'w /dev/kmsg - - - - <3>probe-release %A\nprobe-host %H\nprobe-machine %m'
 [[file]]
 path = "/usr/lib/probe/done.conf"
-text = 'w /dev/console - - - - \r\nprobe-done\r\n'
+text = 'w /dev/kmsg - - - - <3>probe-done'
 [[file]]
 path = "/etc/kubernetes/touched"
 text = "touched, of release ${version}\n"

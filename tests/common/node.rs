@@ -146,10 +146,10 @@ impl Boot {
         self.console.matches(text).count()
     }
 
-    /// The rest of the line after `prefix`, where a line begins with it; fails the test if none does.
+    /// The rest of the first line that holds `prefix`, after it; fails the test if none does.
     pub fn after(&self, prefix: &str) -> &str {
-        let found = self.console.lines().find_map(|line| line.trim().strip_prefix(prefix));
-        found.unwrap_or_else(|| panic!("no line begins with `{prefix}`:\n{}\n{}", self.tail(), self.said)).trim()
+        let found = self.console.lines().find_map(|line| line.split_once(prefix));
+        found.unwrap_or_else(|| panic!("no line holds `{prefix}`:\n{}\n{}", self.tail(), self.said)).1.trim()
     }
 
     /// The last lines of the console, for a test that failed.

@@ -68,6 +68,12 @@ pub fn sysctl(text: &str) -> bool {
     made_of(text, "-_./*") && text.contains(['.', '/']) && words('/') && words('.')
 }
 
+/// A folder that an overlay is mounted on: its options end at a comma, its layers at a colon, the lines of units and
+/// of tmpfiles.d at a blank, and `%` begins a specifier there.
+pub fn mounted(text: &str) -> bool {
+    made_of(text, "/.-_@+")
+}
+
 /// A kernel module.
 pub fn module(text: &str) -> bool {
     made_of(text, "-_") && text.len() <= 64

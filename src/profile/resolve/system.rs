@@ -100,7 +100,10 @@ impl Resolver<'_> {
         let path = &at.value.0;
         let within = |of: &str| RootPath::new(of).is_ok_and(|of| path.starts_with(&of));
         let holds = |of: &str| RootPath::new(of).is_ok_and(|of| of.starts_with(path));
-        if let Some(already) = ALREADY.iter().find(|already| within(already)) {
+        if !name::mounted(&path.to_string()) {
+            let expected = "letters, digits, `/`, `.`, `-`, `_`, `@` and `+`: the path becomes an option of a mount";
+            self.wrong(at.place, format!("`{path}` cannot be writable, by its name"), expected);
+        } else if let Some(already) = ALREADY.iter().find(|already| within(already)) {
             self.wrong(at.place, format!("`{already}` can be written anyway"), "a path of the sealed root");
         } else if let Some(sealed) = SEALED.iter().find(|sealed| within(sealed) || holds(sealed)) {
             let message = format!("`{path}` cannot be writable, since `{sealed}` is sealed");

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use toml::{Table, Value};
 
-use crate::profile::origins::{Origins, below, quoted};
+use crate::profile::origins::{Origins, basic, below, quoted};
 
 /// Columns after which an array takes a line for each element.
 const WIDTH: usize = 100;
@@ -111,7 +111,7 @@ fn package(table: &Table) -> bool {
 fn scalar(value: &Value) -> String {
     match value {
         Value::String(text) if reads_as_is(text) => format!("'''\n{text}'''"),
-        Value::String(text) => quoted_text(text),
+        Value::String(text) => basic(text),
         Value::Array(values) => format!("[{}]", values.iter().map(scalar).collect::<Vec<_>>().join(", ")),
         Value::Table(table) if table.is_empty() => "{}".to_owned(),
         Value::Table(table) => {
@@ -129,20 +129,21 @@ fn reads_as_is(text: &str) -> bool {
         && !text.contains(|c: char| c.is_control() && !matches!(c, '\n' | '\t'))
 }
 
-/// A basic string on one line.
-fn quoted_text(text: &str) -> String {
-    let mut out = String::from("\"");
-    for character in text.chars() {
-        match character {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            character if character.is_control() => out.push_str(&format!("\\u{:04X}", u32::from(character))),
-            character => out.push(character),
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_key_and_any_text_reads_the_same_again() {
+        for text in
+            ["", "two\nlines", "a\\\nb", "'''\n", "\"\\", "\u{1f}\t\r", "plain-key", "ends\n'", "\n\\", "\u{85}\u{7f}"]
+        {
+            let mut table = Table::new();
+            table.insert(text.to_owned(), Value::String(text.to_owned()));
+            table.insert("list".to_owned(), Value::Array(vec![Value::String(text.to_owned()); 40]));
+            table.insert(format!("below {text}"), Value::Table(table.clone()));
+            let written = document(&table, None);
+            assert_eq!(written.parse::<Table>().ok().as_ref(), Some(&table), "{written}");
         }
     }
-    out.push('"');
-    out
 }
