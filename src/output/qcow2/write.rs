@@ -1,11 +1,11 @@
 //! A disk as a qcow2 file.
 
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{self, BufReader, Seek, SeekFrom, Write};
 
 use flate2::{Compress, Compression, FlushCompress, Status};
 
 use super::{CLUSTER_BITS, COMPRESSED, COMPRESSION_TYPE, COPIED, HEADER_3, MAGIC, MAX_LEVEL_1, SECTOR, WINDOW_BITS};
-use crate::disk::{Disk, Sink};
+use crate::disk::{Disk, Extent, Sink};
 use crate::error::{Context, Error, Result};
 use crate::output::{Emit, Format};
 use crate::profile::{ClusterCodec, Qcow2};
@@ -17,6 +17,8 @@ use crate::work::Queue;
 const DEFLATE_LEVEL: u32 = 6;
 /// As QEMU's own default.
 const ZSTD_LEVEL: i32 = 3;
+/// Bytes of the spool that are copied at once.
+const BUFFER: usize = 1 << 18;
 /// References that a count of 16 bits can hold.
 const MAX_REFERENCES: u32 = u16::MAX as u32;
 
@@ -70,14 +72,10 @@ impl Format for Qcow2 {
         };
         let plan = self.plan(disk, clusters)?;
         self.tables(disk, &plan, sink)?;
-        for (number, place) in &plan.clusters {
-            if let Place::Plain(_) = place {
-                self.copy_plain(disk, *number, sink)?;
-            }
-        }
+        self.plain(disk, &plan)?.emit(how.jobs, sink)?;
         if let Some(mut spool) = spool {
             spool.seek(SeekFrom::Start(0))?;
-            copy(&mut spool, sink)?;
+            io::copy(&mut BufReader::with_capacity(BUFFER, spool), sink)?;
             sink.skip(plan.compressed.next_multiple_of(cluster) - plan.compressed)?;
         }
         Ok(())
@@ -291,10 +289,20 @@ impl Qcow2 {
         out
     }
 
-    fn copy_plain(&self, disk: &Disk, number: u64, sink: &mut dyn Sink) -> Result<()> {
-        let mut buffer = vec![0; self.cluster() as usize];
-        disk.read_at(&mut Opened::default(), number * self.cluster(), &mut buffer)?;
-        Ok(sink.write_all(&buffer)?)
+    /// All plain clusters, back to back.
+    fn plain(&self, disk: &Disk, plan: &Plan) -> Result<Disk> {
+        let cluster = self.cluster();
+        let plain = |(number, place): &(u64, Place)| match place {
+            Place::Plain(at) => Some((*number, *at)),
+            Place::Compressed(..) => None,
+        };
+        let plain: Vec<_> = plan.clusters.iter().filter_map(plain).collect();
+        let mut extents: Vec<Extent> = Vec::new();
+        for run in plain.chunk_by(|one, other| one.0 + 1 == other.0) {
+            let (number, at) = run[0];
+            extents.extend(disk.slice(number * cluster, run.len() as u64 * cluster, at * cluster));
+        }
+        Disk::new(plan.plain * cluster, extents)
     }
 }
 
@@ -347,14 +355,4 @@ fn pad(sink: &mut dyn Sink, bytes: &[u8], cluster: u64) -> Result<()> {
     sink.write_all(bytes)?;
     let length = bytes.len() as u64;
     Ok(sink.skip(length.next_multiple_of(cluster) - length)?)
-}
-
-fn copy(from: &mut impl Read, sink: &mut dyn Sink) -> Result<()> {
-    let mut buffer = vec![0; 1 << 18];
-    loop {
-        match from.read(&mut buffer)? {
-            0 => return Ok(()),
-            count => sink.write_all(&buffer[..count])?,
-        }
-    }
 }
