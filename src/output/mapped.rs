@@ -10,6 +10,8 @@ use crate::bytes::Bytes;
 
 /// Unpacked blocks, and tables, that are kept.
 const KEPT: usize = 32;
+/// Bytes behind which data of many blocks is told as one piece no further.
+const RUN: u64 = 64 << 20;
 
 /// Where a block's bytes are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,7 +20,7 @@ pub enum Place {
     Nowhere,
     /// As they are, from this byte of the file on.
     Plain(u64),
-    /// Packed, from this byte of the file on.
+    /// Packed: the number by which [`Map::unpack`] finds it, each block's its own.
     Packed(u64),
 }
 
@@ -38,8 +40,8 @@ pub trait Map: fmt::Debug + Send + Sync {
         Ok(number + 1)
     }
 
-    /// The block that lies packed at `at`; `out` is as large as a block.
-    fn unpack(&self, _file: &dyn Bytes, _at: u64, _out: &mut [u8]) -> io::Result<()> {
+    /// The block of [`Place::Packed`]; `out` is as large as a block.
+    fn unpack(&self, _file: &dyn Bytes, _packed: u64, _out: &mut [u8]) -> io::Result<()> {
         Err(bad("no block of this format is packed"))
     }
 }
@@ -56,6 +58,42 @@ impl<M: Map> Mapped<M> {
     /// The disk that `map` finds in `file`.
     pub fn new(file: Arc<dyn Bytes>, map: M) -> Self {
         Mapped { file, map, unpacked: Kept::default() }
+    }
+}
+
+/// What one block tells of the bytes from some place on.
+enum Seen {
+    /// The first that are not known to be zero; all before them are.
+    Data(Range<u64>),
+    /// All are zeros up to this place, which is further on.
+    Zeros(u64),
+}
+
+impl<M: Map> Mapped<M> {
+    /// What the block of the byte `at`, which lies within the disk, tells of what begins there.
+    fn look(&self, at: u64) -> io::Result<Seen> {
+        let (size, block) = (self.map.size(), self.map.block());
+        let number = at / block;
+        let end = (number + 1).saturating_mul(block).min(size);
+        match self.map.place(&*self.file, number)? {
+            Place::Nowhere => {
+                let next = self.map.absent_up_to(&*self.file, number)?.max(number + 1);
+                Ok(Seen::Zeros(next.saturating_mul(block)))
+            }
+            // Holes of the file are holes of the disk.
+            Place::Plain(host) => {
+                let host = host.checked_add(at % block).ok_or_else(past_end)?;
+                let upto = host.checked_add(end - at).ok_or_else(past_end)?;
+                let found = self.file.next_data(host)?.filter(|data| data.start < upto);
+                match found {
+                    Some(data) => Ok(Seen::Data(at + (data.start - host)..at + (data.end - host).min(end - at))),
+                    // Where the file ends before, reading tells.
+                    None if upto > self.file.length() => Ok(Seen::Data(at..end)),
+                    None => Ok(Seen::Zeros(end)),
+                }
+            }
+            Place::Packed(_) => Ok(Seen::Data(at..end)),
+        }
     }
 }
 
@@ -81,10 +119,10 @@ impl<M: Map> Bytes for Mapped<M> {
                     let host = host.checked_add(inside).ok_or_else(past_end)?;
                     self.file.read_at(piece, host).map_err(|_| past_end())?;
                 }
-                Place::Packed(host) => {
-                    let bytes = self.unpacked.get(host, || {
+                Place::Packed(packed) => {
+                    let bytes = self.unpacked.get(packed, || {
                         let mut out = vec![0; block as usize];
-                        self.map.unpack(&*self.file, host, &mut out)?;
+                        self.map.unpack(&*self.file, packed, &mut out)?;
                         Ok(out)
                     })?;
                     piece.copy_from_slice(&bytes[inside as usize..inside as usize + count]);
@@ -96,37 +134,27 @@ impl<M: Map> Bytes for Mapped<M> {
     }
 
     fn next_data(&self, offset: u64) -> io::Result<Option<Range<u64>>> {
-        let (size, block) = (self.map.size(), self.map.block());
+        let size = self.map.size();
         let mut at = offset;
         while at < size {
-            let number = at / block;
-            let end = (number + 1).saturating_mul(block).min(size);
-            match self.map.place(&*self.file, number)? {
-                Place::Nowhere => {
-                    let next = self.map.absent_up_to(&*self.file, number)?.max(number + 1);
-                    at = next.saturating_mul(block);
-                }
-                // Holes of the file are holes of the disk.
-                Place::Plain(host) => {
-                    let host = host.checked_add(at % block).ok_or_else(past_end)?;
-                    let found = self.file.next_data(host)?.filter(|data| data.start < host + (end - at));
-                    if let Some(data) = found {
-                        return Ok(Some(at + (data.start - host)..at + (data.end - host).min(end - at)));
+            match self.look(at)? {
+                Seen::Zeros(end) => at = end,
+                Seen::Data(mut data) => {
+                    while data.end < size && data.end - data.start < RUN {
+                        match self.look(data.end)? {
+                            Seen::Data(next) if next.start == data.end => data.end = next.end,
+                            _ => break,
+                        }
                     }
-                    // Where the file ends before, reading tells.
-                    if host + (end - at) > self.file.length() {
-                        return Ok(Some(at..end));
-                    }
-                    at = end;
+                    return Ok(Some(data));
                 }
-                Place::Packed(_) => return Ok(Some(at..end)),
             }
         }
         Ok(None)
     }
 }
 
-/// Values by their place in a file: all are forgotten where there are too many, since reading goes front to back.
+/// Values by their place in a file, or another number: all are forgotten where there are too many, since reading goes front to back.
 #[derive(Debug)]
 pub struct Kept<T>(Mutex<HashMap<u64, Arc<T>>>);
 

@@ -120,7 +120,7 @@ fn within(file: Arc<dyn Bytes>, unpack: Unpack<'_>, depth: u32) -> Result<Opened
         return Ok(Opened { kind, packed: false, disk: within(member, unpack, depth - 1)?.disk });
     }
     let (kind, disk) = if head.starts_with(&qcow2::MAGIC) {
-        (Kind::Qcow2, Arc::new(qcow2::Qcow2Disk::new(file)?) as Arc<dyn Bytes>)
+        (Kind::Qcow2, qcow2::open(file)?)
     } else if head.starts_with(&vmdk::MAGIC) || head.starts_with(vmdk::DESCRIPTOR) {
         (Kind::Vmdk, vmdk::open(file)?)
     } else if head.starts_with(&vhdx::MAGIC) {
