@@ -10,7 +10,7 @@ use imagebuild::profile::{self, LoadOptions, load_output, load_text, schema, sho
 use serde_json::Value;
 
 /// Every cloud that there is to be.
-const NAMES: [&str; 24] = [
+const NAMES: [&str; 25] = [
     "akamai",
     "alibaba",
     "aws",
@@ -18,6 +18,7 @@ const NAMES: [&str; 24] = [
     "cloudstack",
     "digitalocean",
     "exoscale",
+    "gcp",
     "hetzner",
     "hyperv",
     "ibm",

@@ -13,6 +13,7 @@ use imagebuild::arch::Arch;
 use imagebuild::artifact::{self, Writing};
 use imagebuild::boot::{self, Boot, Parts, Target, uki};
 use imagebuild::bytes::{Bytes, Part, Whole};
+use imagebuild::digest::Digest;
 use imagebuild::disk::fat::{Reader, Volume};
 use imagebuild::disk::gpt::{Entry, Table};
 use imagebuild::disk::{self, Disk, ESP_TYPE, Extent, Layout, Pieces, Role, Sizes};
@@ -21,7 +22,7 @@ use imagebuild::guid::Guid;
 use imagebuild::lint::{self, Asked};
 use imagebuild::output::{self, Emit, Kind};
 use imagebuild::path::RootPath;
-use imagebuild::profile::{self, Cloud, Drivers, Encryption, Format, Image, Raw, SizeRule, Starts, Var, Vhd};
+use imagebuild::profile::{self, Cloud, Drivers, Encryption, Format, Gce, Image, Ova, Raw, SizeRule, Starts, Var, Vhd};
 use imagebuild::report::Report;
 use imagebuild::root::{self, Root};
 use imagebuild::size::Size;
@@ -440,12 +441,56 @@ fn files(good: &Good) -> Vec<(&'static str, Arc<dyn Bytes>)> {
         let format = Vhd { align: Size(512), ..Vhd::default() };
         Whole::open(&write(&format, &Disk::of(Arc::new(disk)).unwrap())).unwrap()
     };
+    // Archives, by the system's own tar where it writes the form that is asked for.
+    let pack = |words: &[&str], names: &[&str]| {
+        let archive = folder.path().join("archive");
+        let mut tar = Command::new("tar");
+        tar.current_dir(folder.path()).args(words).arg(&archive).args(names);
+        assert!(tar.status().expect("tar").success());
+        Arc::new(std::fs::read(&archive).unwrap()) as Arc<dyn Bytes>
+    };
+    let put = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    put("n.ovf", "<References><File ovf:href=\"n.raw\"/></References>");
+    put("n.raw", "a disk");
+    let digest = |name: &str| Digest::of(&std::fs::read(folder.path().join(name)).unwrap());
+    put("n.mf", &format!("SHA256(n.ovf)= {}\nSHA256(n.raw)= {}\n", digest("n.ovf"), digest("n.raw")));
+    let disordered = pack(&["--format=ustar", "-cf"], &["n.ovf", "n.raw", "n.mf"]);
+    put("n.raw", "a dusk");
+    let untrue = pack(&["--format=ustar", "-cf"], &["n.ovf", "n.mf", "n.raw"]);
+    let raw = std::fs::File::create(folder.path().join("disk.raw")).unwrap();
+    raw.set_len(1 << 30).unwrap();
+    let posix = pack(&["--format=ustar", "-czf"], &["disk.raw"]);
+    raw.set_len((1 << 30) + (1 << 20)).unwrap();
+    let part = pack(&["--format=oldgnu", "-cSzf"], &["disk.raw"]);
+    // A CD whose entry for UEFI says that four sectors are to be loaded of a FAT of 64.
+    let mut iso = vec![0; 40 * 2048];
+    let mut lay = |at: usize, bytes: &[u8]| iso[at..at + bytes.len()].copy_from_slice(bytes);
+    lay(16 * 2048, b"\x01CD001\x01");
+    lay(16 * 2048 + 80, &40u32.to_le_bytes());
+    lay(17 * 2048, b"\0CD001\x01EL TORITO SPECIFICATION");
+    lay(17 * 2048 + 0x47, &19u32.to_le_bytes());
+    lay(18 * 2048, b"\xffCD001\x01");
+    lay(19 * 2048, &[1, 0xef]);
+    lay(19 * 2048 + 32, &[0x88, 0, 0, 0, 0, 0, 4, 0, 20, 0, 0, 0]);
+    lay(20 * 2048 + 11, &512u16.to_le_bytes());
+    lay(20 * 2048 + 19, &64u16.to_le_bytes());
+    lay(20 * 2048 + 510, &[0x55, 0xaa]);
+    let mut sound = iso.clone();
+    sound[19 * 2048 + 38] = 0;
+    let sound: Arc<dyn Bytes> = Arc::new(sound);
+    let report = lint::file(&sound, &Asked { cloud: None, room: 1 }).unwrap();
+    assert!(report.findings.is_empty(), "{:?}", report.findings);
     let mut qcow2 = b"QFI\xfb".to_vec();
     qcow2.resize(4096, 0);
     vec![
         ("vhd-footer", Arc::new(spoilt)),
         ("vhd-whole", Arc::new(other)),
         ("vhd-mib", Arc::new(odd)),
+        ("ova-order", disordered),
+        ("ova-digests", untrue),
+        ("gce-archive", posix),
+        ("gce-gib", part),
+        ("iso-el-torito", Arc::new(iso)),
         ("file-readable", Arc::new(qcow2)),
     ]
 }
@@ -460,6 +505,17 @@ fn every_rule_has_an_image_that_only_it_refuses() {
         let sector = if rule == "fat-4k-minimum" { 4096 } else { 512 };
         assert_eq!(broken(&image, &Cloud { sector, ..cloud() }, 1), [rule]);
         seen.push(rule);
+    }
+    // A disk of whole GiB, as Google's archive asks for.
+    let grown = good.disk_on(&good.layout.on(1 << 30, 512).unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    let how = Emit { jobs: 2, seed: Guid::seed("small"), epoch: EPOCH, name: "small", spool: folder.path() };
+    let formats: [&dyn output::Format; 4] = [&Gce {}, &Ova::default(), &Vhd::default(), &Raw {}];
+    for format in formats {
+        let path = folder.path().join("sound");
+        artifact::write(&Writing { format, compress: None, how }, &grown, &path, None).unwrap();
+        let report = lint::file(&Whole::shared(&path).unwrap(), &Asked { cloud: None, room: 1 }).unwrap();
+        assert!(report.findings.is_empty(), "{}: {:?}", format.name(), report.findings);
     }
     for (rule, file) in files(&good) {
         let report = lint::file(&file, &Asked { cloud: None, room: 1 }).unwrap();

@@ -4,9 +4,11 @@
 //! - A rule is a value of one file; that file's tests, or `tests/lint.rs`, have an image that only it refuses.
 //! - What a format asks of its file has a place of its own ([`file()`]).
 
+mod archive;
 mod esp;
 mod finding;
 mod initrd;
+mod iso;
 mod pe;
 mod seal;
 mod table;
@@ -23,7 +25,7 @@ use crate::boot::uki::MAX_SECTION;
 use crate::bytes::{Bytes, Part};
 use crate::disk::Disk;
 use crate::disk::fat::Reader;
-use crate::disk::gpt::{Entry, Table};
+use crate::disk::gpt::{self, Entry, Table};
 use crate::error::{Error, Kind, Result};
 use crate::output;
 use crate::path::RootPath;
@@ -54,9 +56,11 @@ pub struct Report {
 
 /// Every rule, in the order of looking.
 pub fn rules() -> Vec<&'static Rule> {
-    let subjects: [&[&'static Rule]; 8] = [
+    let subjects: [&[&'static Rule]; 10] = [
         &[&READABLE],
         &vhd::RULES,
+        &archive::RULES,
+        &iso::RULES,
         &table::RULES,
         &target::RULES,
         &esp::RULES,
@@ -81,6 +85,14 @@ static READABLE: Rule = Rule {
 pub fn file(file: &Arc<dyn Bytes>, asked: &Asked<'_>) -> Result<Report> {
     let mut findings = Vec::new();
     vhd::check(&**file, &mut findings)?;
+    archives(file, &mut findings)?;
+    if iso::is_iso(&**file) {
+        iso::check(&**file, &mut findings)?;
+        // Without a table of partitions beside it, a CD has nothing more to look at.
+        if findings.is_empty() && gpt::sector_size(&**file).is_none() {
+            return Ok(Report::default());
+        }
+    }
     if !findings.is_empty() {
         // Where its disk begins or ends is in doubt.
         return Ok(Report { findings, unchecked: vec!["the disk in it".to_owned()] });
@@ -92,6 +104,25 @@ pub fn file(file: &Arc<dyn Bytes>, asked: &Asked<'_>) -> Result<Report> {
             Ok(Report { findings, unchecked: vec!["the disk in it".to_owned()] })
         }
     }
+}
+
+/// Archives, compressed or not.
+fn archives(file: &Arc<dyn Bytes>, out: &mut Vec<Finding>) -> Result<()> {
+    let mut head = [0; 512];
+    let length = file.length().min(head.len() as u64) as usize;
+    file.read_at(&mut head[..length], 0)?;
+    if archive::is_archive(&head) {
+        return archive::check(file, out);
+    }
+    // Of compressed files only a gzip can be such an archive.
+    if head.starts_with(&[0x1f, 0x8b])
+        && let Ok(unpacked) = output::unpacked(file.clone())
+        && unpacked.read_at(&mut head, 0).is_ok()
+        && archive::is_archive(&head)
+    {
+        archive::check(&unpacked, out)?;
+    }
+    Ok(())
 }
 
 /// Holds the disk of an image against the rules. `format` is that of its file, where there is one.

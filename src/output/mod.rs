@@ -25,7 +25,7 @@ mod vhdx;
 mod vmdk;
 
 pub use compress::Compressed;
-pub use open::{Kind, LIMIT, Opened, open, open_within, opened};
+pub use open::{Kind, LIMIT, Opened, open, open_within, opened, unpacked};
 
 use std::path::Path;
 

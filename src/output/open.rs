@@ -91,6 +91,17 @@ pub fn opened(file: Arc<dyn Bytes>) -> Result<Opened> {
     of(file, Unpack { limit: LIMIT, folder: &std::env::temp_dir() })
 }
 
+/// What a compressed file holds, unpacked as [`opened`] does; others as they are.
+pub fn unpacked(file: Arc<dyn Bytes>) -> Result<Arc<dyn Bytes>> {
+    let mut head = [0; 6];
+    let length = file.length().min(head.len() as u64) as usize;
+    file.read_at(&mut head[..length], 0)?;
+    match packed::codec(&head) {
+        Some(codec) => packed::unpack(file, codec, Unpack { limit: LIMIT, folder: &std::env::temp_dir() }),
+        None => Ok(file),
+    }
+}
+
 /// The disk in the bytes of a file.
 pub fn of(file: Arc<dyn Bytes>, unpack: Unpack<'_>) -> Result<Opened> {
     within(file, unpack, DEPTH)
