@@ -403,6 +403,31 @@ fn targets() -> Vec<(&'static str, Cloud)> {
     ]
 }
 
+/// The rules that refuse a file.
+fn refused(file: &Arc<dyn Bytes>) -> Vec<&'static str> {
+    let report = lint::file(file, &Asked { cloud: None, room: 1 }).unwrap();
+    report.findings.iter().map(|finding| finding.rule.id).collect()
+}
+
+/// A CD with a FAT of 64 sectors, which its entry for `platform` points to and of which `load` are to be loaded.
+fn cd(load: u16, platform: u8) -> Vec<u8> {
+    let mut out = vec![0; 40 * 2048];
+    let mut lay = |at: usize, bytes: &[u8]| out[at..at + bytes.len()].copy_from_slice(bytes);
+    lay(16 * 2048, b"\x01CD001\x01");
+    lay(16 * 2048 + 80, &40u32.to_le_bytes());
+    lay(17 * 2048, b"\0CD001\x01EL TORITO SPECIFICATION");
+    lay(17 * 2048 + 0x47, &19u32.to_le_bytes());
+    lay(18 * 2048, b"\xffCD001\x01");
+    lay(19 * 2048, &[1, platform]);
+    lay(19 * 2048 + 32, &[0x88, 0, 0, 0, 0, 0]);
+    lay(19 * 2048 + 38, &load.to_le_bytes());
+    lay(19 * 2048 + 40, &20u32.to_le_bytes());
+    lay(20 * 2048 + 11, &512u16.to_le_bytes());
+    lay(20 * 2048 + 19, &64u16.to_le_bytes());
+    lay(20 * 2048 + 510, &[0x55, 0xaa]);
+    out
+}
+
 /// Rule, and a file that only it refuses.
 fn files(good: &Good) -> Vec<(&'static str, Arc<dyn Bytes>)> {
     let folder = tempfile::tempdir().unwrap();
@@ -454,43 +479,50 @@ fn files(good: &Good) -> Vec<(&'static str, Arc<dyn Bytes>)> {
     put("n.raw", "a disk");
     let digest = |name: &str| Digest::of(&std::fs::read(folder.path().join(name)).unwrap());
     put("n.mf", &format!("SHA256(n.ovf)= {}\nSHA256(n.raw)= {}\n", digest("n.ovf"), digest("n.raw")));
-    let disordered = pack(&["--format=ustar", "-cf"], &["n.ovf", "n.raw", "n.mf"]);
+    put("n.cert", "a signature");
+    let ustar = ["--format=ustar", "-cf"];
+    let disk_first = pack(&ustar, &["n.raw", "n.ovf"]);
+    let apart = pack(&ustar, &["n.ovf", "n.mf", "n.raw", "n.cert"]);
+    for sound in [["n.ovf", "n.mf", "n.cert", "n.raw"], ["n.ovf", "n.raw", "n.mf", "n.cert"]] {
+        // The archive is, and so its disk is looked at, which is none.
+        assert_eq!(refused(&pack(&ustar, &sound)), ["gpt-primary"]);
+    }
     put("n.raw", "a dusk");
-    let untrue = pack(&["--format=ustar", "-cf"], &["n.ovf", "n.mf", "n.raw"]);
+    let untrue = pack(&ustar, &["n.ovf", "n.mf", "n.raw"]);
+    put("n.mf", &format!("SHA256(n.ovf)= {}\n", digest("n.ovf")));
+    let missing = pack(&ustar, &["n.ovf", "n.raw", "n.mf"]);
     let raw = std::fs::File::create(folder.path().join("disk.raw")).unwrap();
     raw.set_len(1 << 30).unwrap();
     let posix = pack(&["--format=ustar", "-czf"], &["disk.raw"]);
+    let plain = pack(&["--format=oldgnu", "-cSf"], &["disk.raw"]);
+    let further = pack(&["--format=oldgnu", "-cSzf"], &["disk.raw", "n.mf"]);
     raw.set_len((1 << 30) + (1 << 20)).unwrap();
     let part = pack(&["--format=oldgnu", "-cSzf"], &["disk.raw"]);
-    // A CD whose entry for UEFI says that four sectors are to be loaded of a FAT of 64.
-    let mut iso = vec![0; 40 * 2048];
-    let mut lay = |at: usize, bytes: &[u8]| iso[at..at + bytes.len()].copy_from_slice(bytes);
-    lay(16 * 2048, b"\x01CD001\x01");
-    lay(16 * 2048 + 80, &40u32.to_le_bytes());
-    lay(17 * 2048, b"\0CD001\x01EL TORITO SPECIFICATION");
-    lay(17 * 2048 + 0x47, &19u32.to_le_bytes());
-    lay(18 * 2048, b"\xffCD001\x01");
-    lay(19 * 2048, &[1, 0xef]);
-    lay(19 * 2048 + 32, &[0x88, 0, 0, 0, 0, 0, 4, 0, 20, 0, 0, 0]);
-    lay(20 * 2048 + 11, &512u16.to_le_bytes());
-    lay(20 * 2048 + 19, &64u16.to_le_bytes());
-    lay(20 * 2048 + 510, &[0x55, 0xaa]);
-    let mut sound = iso.clone();
-    sound[19 * 2048 + 38] = 0;
-    let sound: Arc<dyn Bytes> = Arc::new(sound);
-    let report = lint::file(&sound, &Asked { cloud: None, room: 1 }).unwrap();
-    assert!(report.findings.is_empty(), "{:?}", report.findings);
+    let (iso, sound) = (cd(4, 0xef), Arc::new(cd(0, 0xef)) as Arc<dyn Bytes>);
+    assert_eq!(refused(&sound), [""; 0]);
+    let report = lint::file(&sound, &Asked { cloud: Some(&cloud()), room: 1 }).unwrap();
+    assert_eq!(report.unchecked, ["what Mine asks: a CD without a disk in it"]);
+    // Zeros where the entry points to; no boot record before the end of the descriptors.
+    let no_fat = [&iso[..20 * 2048], &[0; 2048], &iso[21 * 2048..]].concat();
+    let no_record = [&iso[..17 * 2048], &iso[18 * 2048..]].concat();
     let mut qcow2 = b"QFI\xfb".to_vec();
     qcow2.resize(4096, 0);
     vec![
         ("vhd-footer", Arc::new(spoilt)),
         ("vhd-whole", Arc::new(other)),
         ("vhd-mib", Arc::new(odd)),
-        ("ova-order", disordered),
+        ("ova-order", disk_first),
+        ("ova-order", apart),
         ("ova-digests", untrue),
+        ("ova-digests", missing),
         ("gce-archive", posix),
+        ("gce-archive", plain),
+        ("gce-archive", further),
         ("gce-gib", part),
         ("iso-el-torito", Arc::new(iso)),
+        ("iso-el-torito", Arc::new(cd(4, 0))),
+        ("iso-el-torito", Arc::new(no_fat)),
+        ("iso-el-torito", Arc::new(no_record)),
         ("file-readable", Arc::new(qcow2)),
     ]
 }
@@ -514,13 +546,10 @@ fn every_rule_has_an_image_that_only_it_refuses() {
     for format in formats {
         let path = folder.path().join("sound");
         artifact::write(&Writing { format, compress: None, how }, &grown, &path, None).unwrap();
-        let report = lint::file(&Whole::shared(&path).unwrap(), &Asked { cloud: None, room: 1 }).unwrap();
-        assert!(report.findings.is_empty(), "{}: {:?}", format.name(), report.findings);
+        assert_eq!(refused(&Whole::shared(&path).unwrap()), [""; 0], "{}", format.name());
     }
     for (rule, file) in files(&good) {
-        let report = lint::file(&file, &Asked { cloud: None, room: 1 }).unwrap();
-        let ids: Vec<_> = report.findings.iter().map(|finding| finding.rule.id).collect();
-        assert_eq!(ids, [rule]);
+        assert_eq!(refused(&file), [rule]);
         seen.push(rule);
     }
     for (rule, cloud) in targets() {
@@ -531,9 +560,35 @@ fn every_rule_has_an_image_that_only_it_refuses() {
     let mut rules: Vec<_> = lint::rules().iter().map(|rule| rule.id).collect();
     rules.sort_unstable();
     seen.sort_unstable();
+    seen.dedup();
     assert_eq!(seen, rules);
     for rule in lint::rules() {
         assert!([rule.required, rule.why, rule.mend].iter().all(|text| text.len() > 10), "{}", rule.id);
+    }
+}
+
+#[test]
+fn archives_and_cds_that_lie_are_findings_not_errors() {
+    let folder = tempfile::tempdir().unwrap();
+    let how = Emit { jobs: 2, seed: Guid::seed("small"), epoch: EPOCH, name: "small", spool: folder.path() };
+    let path = folder.path().join("file");
+    let small = Disk::new(3 << 20, Vec::new()).unwrap();
+    artifact::write(&Writing { format: &Ova::default(), compress: None, how }, &small, &path, None).unwrap();
+    let ova = std::fs::read(&path).unwrap();
+    // Of the CD: descriptor, boot record, catalogue, boot sector.
+    let lies =
+        [16 * 2048..16 * 2048 + 88, 17 * 2048..17 * 2048 + 76, 19 * 2048..19 * 2048 + 96, 20 * 2048..20 * 2048 + 64];
+    for (file, ranges) in [(&ova, vec![0..512]), (&cd(0, 0xef), lies.to_vec())] {
+        for at in ranges.into_iter().flatten() {
+            for value in [0, 0x7f, 0xff] {
+                let mut bad = file.clone();
+                bad[at] = value;
+                refused(&(Arc::new(bad) as Arc<dyn Bytes>));
+            }
+        }
+        for length in (0..file.len()).step_by(509) {
+            refused(&(Arc::new(file[..length].to_vec()) as Arc<dyn Bytes>));
+        }
     }
 }
 

@@ -28,6 +28,7 @@ use crate::disk::fat::Reader;
 use crate::disk::gpt::{self, Entry, Table};
 use crate::error::{Error, Kind, Result};
 use crate::output;
+use crate::output::archive::is_archive;
 use crate::path::RootPath;
 use crate::profile::Cloud;
 use crate::squashfs::{self, NodeKind};
@@ -90,7 +91,8 @@ pub fn file(file: &Arc<dyn Bytes>, asked: &Asked<'_>) -> Result<Report> {
         iso::check(&**file, &mut findings)?;
         // Without a table of partitions beside it, a CD has nothing more to look at.
         if findings.is_empty() && gpt::sector_size(&**file).is_none() {
-            return Ok(Report::default());
+            let unchecked = asked.cloud.map(|cloud| format!("what {} asks: a CD without a disk in it", cloud.title));
+            return Ok(Report { findings, unchecked: unchecked.into_iter().collect() });
         }
     }
     if !findings.is_empty() {
@@ -111,16 +113,16 @@ fn archives(file: &Arc<dyn Bytes>, out: &mut Vec<Finding>) -> Result<()> {
     let mut head = [0; 512];
     let length = file.length().min(head.len() as u64) as usize;
     file.read_at(&mut head[..length], 0)?;
-    if archive::is_archive(&head) {
-        return archive::check(file, out);
+    if is_archive(&head) {
+        return archive::check(file, false, out);
     }
     // Of compressed files only a gzip can be such an archive.
     if head.starts_with(&[0x1f, 0x8b])
         && let Ok(unpacked) = output::unpacked(file.clone())
         && unpacked.read_at(&mut head, 0).is_ok()
-        && archive::is_archive(&head)
+        && is_archive(&head)
     {
-        archive::check(&unpacked, out)?;
+        archive::check(&unpacked, true, out)?;
     }
     Ok(())
 }

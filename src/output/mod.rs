@@ -6,7 +6,7 @@
 //!   chunks of zeros are found by reading, ids are derived from the disk's seed.
 //! - What is read is hostile: places lie inside the file, sizes are bounded, no other file is followed.
 
-mod archive;
+pub(crate) mod archive;
 mod compress;
 mod bundle;
 mod iso;

@@ -5,7 +5,7 @@
 mod read;
 mod write;
 
-pub use read::{Found, find, is_archive};
+pub use read::{Found, Member, find, is_archive, members};
 pub use write::{archive, header, sparse};
 
 /// Bytes of a header, and what members are padded to.

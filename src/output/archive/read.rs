@@ -14,6 +14,8 @@ const MOST_MEMBERS: usize = 1000;
 const MOST_RUNS: usize = 1 << 20;
 /// Bytes of a name that has a member of its own.
 const MOST_NAME: u64 = 64 << 10;
+/// Magic and version of GNU's old format; POSIX has a NUL and two digits.
+const GNU: &[u8; 8] = b"ustar  \0";
 /// What an OVA's disks end with.
 const DISKS: [&str; 6] = [".vmdk", ".vhd", ".vhdx", ".img", ".raw", ".qcow2"];
 
@@ -58,13 +60,36 @@ pub fn find(file: &Arc<dyn Bytes>) -> Result<Found> {
     Err(Error::source("an archive without a disk").hint("read are an OVA and an archive that holds `disk.raw`"))
 }
 
+/// The members of an archive, at most `most` of them, by their own headers alone.
+///
+/// # Errors
+/// Where a header is damaged, or a member reaches past the end.
+pub fn members(file: &dyn Bytes, most: usize) -> io::Result<Vec<Member>> {
+    let (mut at, mut out) = (0, Vec::new());
+    while out.len() < most
+        && let Some(member) = Member::read(file, at)?
+    {
+        if member.at.checked_add(member.stored).is_none_or(|end| end > file.length()) {
+            return Err(bad("it is cut"));
+        }
+        at = member.end;
+        out.push(member);
+    }
+    Ok(out)
+}
+
 /// A member of an archive.
-struct Member {
-    name: String,
-    kind: u8,
-    /// Where its bytes are.
-    at: u64,
-    stored: u64,
+pub struct Member {
+    /// As it stands in the header: a longer one is in a member before it.
+    pub name: String,
+    /// What it is: `0` or NUL a file, `S` one with holes, others no file.
+    pub kind: u8,
+    /// Whether the header is of GNU's old format.
+    pub gnu: bool,
+    /// The first byte of its contents.
+    pub at: u64,
+    /// Bytes of them, without holes.
+    pub stored: u64,
     /// Where the next one is.
     end: u64,
     /// Of a sparse one: its length, and first byte and length of what is stored.
@@ -72,6 +97,11 @@ struct Member {
 }
 
 impl Member {
+    /// Bytes of the file, with its holes.
+    pub fn size(&self) -> u64 {
+        self.sparse.as_ref().map_or(self.stored, |(size, _)| *size)
+    }
+
     /// The member whose header is at `at`; none at the end.
     fn read(file: &dyn Bytes, at: u64) -> io::Result<Option<Self>> {
         let mut head = [0; BLOCK as usize];
@@ -110,7 +140,7 @@ impl Member {
         let end = end.ok_or_else(|| bad("a member reaches past its end"))?;
         let name = head[..100].split(|byte| *byte == 0).next().unwrap_or_default();
         let name = String::from_utf8_lossy(name).into_owned();
-        Ok(Some(Member { name, kind, at, stored, end, sparse }))
+        Ok(Some(Member { name, kind, gnu: head[257..265] == *GNU, at, stored, end, sparse }))
     }
 
     fn content(self, file: &Arc<dyn Bytes>) -> Result<Arc<dyn Bytes>> {
