@@ -46,7 +46,7 @@ const PHYSICAL_SECTOR: Guid = Guid::literal(0xcda348c7_445d_4471_9cc9_e9885251c5
 
 /// CRC-32C (Castagnoli) of `bytes`, with zeros in place of the checksum at 4.
 fn checksum(bytes: &[u8]) -> u32 {
-    const TABLE: [u32; 256] = {
+    static TABLE: [u32; 256] = {
         let mut table = [0; 256];
         let mut at = 0;
         while at < 256 {
