@@ -161,6 +161,37 @@ impl<B: AsRef<dyn Bytes>> Read for Front<B> {
     }
 }
 
+/// The number of two bytes at `at`, the least first; panics where `bytes` ends before.
+pub fn le16(bytes: &[u8], at: usize) -> u16 {
+    u16::from_le_bytes(array(bytes, at))
+}
+
+/// The number of four bytes at `at`, the least first; panics where `bytes` ends before.
+pub fn le32(bytes: &[u8], at: usize) -> u32 {
+    u32::from_le_bytes(array(bytes, at))
+}
+
+/// The number of eight bytes at `at`, the least first; panics where `bytes` ends before.
+pub fn le64(bytes: &[u8], at: usize) -> u64 {
+    u64::from_le_bytes(array(bytes, at))
+}
+
+/// The number of four bytes at `at`, the greatest first; panics where `bytes` ends before.
+pub fn be32(bytes: &[u8], at: usize) -> u32 {
+    u32::from_be_bytes(array(bytes, at))
+}
+
+/// The number of eight bytes at `at`, the greatest first; panics where `bytes` ends before.
+pub fn be64(bytes: &[u8], at: usize) -> u64 {
+    u64::from_be_bytes(array(bytes, at))
+}
+
+fn array<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
+    let mut out = [0; N];
+    out.copy_from_slice(&bytes[at..at + N]);
+    out
+}
+
 fn past_end() -> io::Error {
     io::Error::new(io::ErrorKind::UnexpectedEof, "reading past the end")
 }
@@ -168,6 +199,14 @@ fn past_end() -> io::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_are_read_from_either_end() {
+        let bytes: Vec<u8> = (0..10).collect();
+        assert_eq!((le16(&bytes, 1), le32(&bytes, 1)), (0x0201, 0x0403_0201));
+        assert_eq!(le64(&bytes, 2), 0x0908_0706_0504_0302);
+        assert_eq!((be32(&bytes, 1), be64(&bytes, 2)), (0x0102_0304, 0x0203_0405_0607_0809));
+    }
 
     #[test]
     fn holes_of_a_file_and_of_a_part_of_it_are_told() {

@@ -14,7 +14,7 @@ use std::sync::{Mutex, PoisonError};
 
 use sha2::{Digest as _, Sha256};
 
-use crate::bytes::Bytes;
+use crate::bytes::{Bytes, le16, le32, le64};
 use crate::digest::Digest;
 use crate::error::{Context, Error, Result};
 use crate::guid::{Guid, hmac};
@@ -157,17 +157,16 @@ pub fn check_superblock(data: &dyn Bytes, hash: &dyn Bytes) -> Result<(Vec<u8>, 
 fn read_superblock(hash: &dyn Bytes) -> Result<(Vec<u8>, u64)> {
     let mut bytes = [0; 512];
     hash.read_at(&mut bytes, 0).context(|| "reading the superblock of the hash tree".into())?;
-    let word = |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
     if &bytes[..8] != MAGIC {
         return Err(Error::source("it is no hash tree").hint("expected `verity` as its first bytes"));
     }
     let algorithm = bytes[32..64].split(|byte| *byte == 0).next().unwrap_or_default();
-    let sizes = (word(64) as usize, word(68) as usize);
-    if (word(8), word(12)) != (1, 1) || algorithm != b"sha256" || sizes != (BLOCK, BLOCK) {
+    let sizes = (le32(&bytes, 64) as usize, le32(&bytes, 68) as usize);
+    if (le32(&bytes, 8), le32(&bytes, 12)) != (1, 1) || algorithm != b"sha256" || sizes != (BLOCK, BLOCK) {
         return Err(Error::source("a hash tree of a kind that is not read").hint("expected version 1, sha256, 4096"));
     }
-    let data_blocks = u64::from(word(72)) | u64::from(word(76)) << 32;
-    let salt = usize::from(u16::from_le_bytes([bytes[80], bytes[81]]));
+    let data_blocks = le64(&bytes, 72);
+    let salt = usize::from(le16(&bytes, 80));
     match bytes.get(88..88 + salt).filter(|_| salt <= 256) {
         Some(salt) => Ok((salt.to_vec(), data_blocks)),
         None => Err(Error::source(format!("a salt of {salt} bytes")).hint("expected at most 256")),

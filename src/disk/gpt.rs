@@ -4,7 +4,7 @@
 //! size, and says of each copy whether its checksums hold.
 
 use super::Extent;
-use crate::bytes::Bytes;
+use crate::bytes::{Bytes, le16, le32, le64};
 use crate::error::{Error, Result};
 use crate::guid::Guid;
 use crate::tree::Content;
@@ -242,38 +242,41 @@ pub fn look(disk: &dyn Bytes, sector: u32, at: u64) -> Result<Copy> {
     let offset = at.checked_mul(size).filter(|_| at < sectors).ok_or_else(|| bad("lies outside of the disk"))?;
     let mut block = vec![0; sector as usize];
     disk.read_at(&mut block, offset)?;
-    let u32_at = |at: usize| u32::from_le_bytes([block[at], block[at + 1], block[at + 2], block[at + 3]]);
-    let u64_at = |at: usize| u64::from(u32_at(at)) | u64::from(u32_at(at + 4)) << 32;
     if &block[..8] != SIGNATURE {
         return Err(bad("no signature"));
     }
-    let length = u32_at(12) as usize;
+    let length = le32(&block, 12) as usize;
     if !(HEADER..=sector as usize).contains(&length) {
         return Err(bad("its header has an impossible length"));
     }
     let mut header = block[..length].to_vec();
     header[16..20].fill(0);
-    if crc32(&header) != u32_at(16) {
+    if crc32(&header) != le32(&block, 16) {
         return Err(bad("the checksum of its header does not hold"));
     }
-    if u64_at(24) != at {
+    if le64(&block, 24) != at {
         return Err(bad("it says that it lies elsewhere"));
     }
-    let (count, bytes) = (u32_at(80), u32_at(84));
+    let (count, bytes) = (le32(&block, 80), le32(&block, 84));
     if count > MAX_ENTRIES || bytes != ENTRY as u32 {
         return Err(bad("its number or size of entries is not supported"));
     }
     let mut entries = vec![0; count as usize * ENTRY];
-    let entries_at = u64_at(72).checked_mul(size).ok_or_else(|| bad("its entries lie outside of the disk"))?;
+    let entries_at = le64(&block, 72).checked_mul(size).ok_or_else(|| bad("its entries lie outside of the disk"))?;
     disk.read_at(&mut entries, entries_at).map_err(|_| bad("its entries lie outside of the disk"))?;
-    if crc32(&entries) != u32_at(88) {
+    if crc32(&entries) != le32(&block, 88) {
         return Err(bad("the checksum of its entries does not hold"));
     }
     let mut id = [0; 16];
     id.copy_from_slice(&block[56..72]);
-    let table =
-        Table { id: Guid::from_mixed(id), sector, sectors, first_usable: u64_at(40), entries: parse_entries(&entries) };
-    Ok(Copy { table, other: u64_at(32), last_usable: u64_at(48) })
+    let table = Table {
+        id: Guid::from_mixed(id),
+        sector,
+        sectors,
+        first_usable: le64(&block, 40),
+        entries: parse_entries(&entries),
+    };
+    Ok(Copy { table, other: le64(&block, 32), last_usable: le64(&block, 48) })
 }
 
 /// A copy whose partitions lie on the disk and apart.
@@ -299,25 +302,17 @@ fn parse_entries(bytes: &[u8]) -> Vec<Entry> {
             id.copy_from_slice(&chunk[at..at + 16]);
             Guid::from_mixed(id)
         };
-        let number = |at: usize| {
-            let mut word = [0; 8];
-            word.copy_from_slice(&chunk[at..at + 8]);
-            u64::from_le_bytes(word)
-        };
         if chunk[..16] == [0; 16] {
             continue;
         }
-        let units: Vec<u16> = chunk[56..]
-            .chunks_exact(2)
-            .map(|pair| u16::from_le_bytes([pair[0], pair[1]]))
-            .take_while(|unit| *unit != 0)
-            .collect();
+        let units: Vec<u16> =
+            chunk[56..].chunks_exact(2).map(|pair| le16(pair, 0)).take_while(|unit| *unit != 0).collect();
         let entry = Entry {
             kind: guid(0),
             id: guid(16),
-            first: number(32),
-            last: number(40),
-            attributes: number(48),
+            first: le64(chunk, 32),
+            last: le64(chunk, 40),
+            attributes: le64(chunk, 48),
             label: String::from_utf16_lossy(&units),
         };
         out.push(entry);

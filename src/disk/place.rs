@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::fat::{self, Volume};
 use super::gpt::{Entry, Table};
 use super::{ALIGNMENT, Disk, Extent, Layout, Role, check_root};
+use crate::bytes::be32;
 use crate::epoch::Epoch;
 use crate::error::{Context, Error, Result};
 use crate::tree::Content;
@@ -85,5 +86,5 @@ pub fn esp(layout: &Layout, files: &BTreeMap<String, Content>, epoch: Epoch) -> 
 /// As systemd-repart gives it: the first 32 bits of the file system's id.
 pub(super) fn volume_id(partition: crate::guid::Guid) -> u32 {
     let id = partition.derive("file-system-uuid").0;
-    u32::from_be_bytes([id[0], id[1], id[2], id[3]])
+    be32(&id, 0)
 }

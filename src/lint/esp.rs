@@ -3,7 +3,7 @@
 use super::finding::{Finding, Rule};
 use crate::arch::Arch;
 use crate::boot::loader_path;
-use crate::bytes::{Bytes, Part};
+use crate::bytes::{Bytes, Part, le16, le32};
 use crate::disk::fat::{File, Reader};
 use crate::disk::{ESP_MINIMUM, ESP_TYPE, gpt::Table};
 use crate::error::Result;
@@ -111,8 +111,8 @@ pub fn check(disk: &std::sync::Arc<dyn Bytes>, table: &Table, out: &mut Vec<Find
 fn geometry(part: &Part, sector: u64, out: &mut Vec<Finding>) -> Result<bool> {
     let mut boot = [0; 512];
     part.read_at(&mut boot, 0)?;
-    let half = |at: usize| u64::from(u16::from_le_bytes([boot[at], boot[at + 1]]));
-    let word = |at: usize| half(at) | half(at + 2) << 16;
+    let half = |at: usize| u64::from(le16(&boot, at));
+    let word = |at: usize| u64::from(le32(&boot, at));
     let (own, per_cluster) = (half(11), u64::from(boot[13]));
     if boot[510..] != [0x55, 0xaa] || own == 0 || per_cluster == 0 {
         out.push(TYPE.broken("no boot sector of a FAT"));

@@ -1,7 +1,7 @@
 //! The file of a VHD, whatever is in its disk.
 
 use super::finding::{Finding, Rule};
-use crate::bytes::Bytes;
+use crate::bytes::{Bytes, be32, be64};
 use crate::error::Result;
 use crate::size::Size;
 
@@ -45,28 +45,20 @@ pub fn check(file: &dyn Bytes, out: &mut Vec<Finding>) -> Result<()> {
         }
         return Ok(());
     }
-    if number(&footer, 64) != checksum(&footer) {
-        out.push(FOOTER.broken(format!(
-            "a checksum of {:#x} instead of {:#x}",
-            number(&footer, 64),
-            checksum(&footer)
-        )));
+    if be32(&footer, 64) != checksum(&footer) {
+        out.push(FOOTER.broken(format!("a checksum of {:#x} instead of {:#x}", be32(&footer, 64), checksum(&footer))));
         return Ok(());
     }
-    if number(&footer, 60) != FIXED {
+    if be32(&footer, 60) != FIXED {
         return Ok(());
     }
-    let size = u64::from(number(&footer, 48)) << 32 | u64::from(number(&footer, 52));
+    let size = be64(&footer, 48);
     if size != end {
         out.push(WHOLE.broken(format!("{end} bytes before the footer of a disk of {size}")));
     } else if !size.is_multiple_of(Size::MIB) {
         out.push(MIB.broken(format!("a disk of {size} bytes")));
     }
     Ok(())
-}
-
-fn number(bytes: &[u8], at: usize) -> u32 {
-    u32::from_be_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
 }
 
 /// The complement of the sum of all bytes but those of the checksum itself.

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use flate2::{Compress, Crc, FlushCompress, Status};
 use liblzma::stream::{Action, Check, Filters, LzmaOptions, Stream};
 
+use crate::bytes::le32;
 use crate::disk::{Sink, is_zero};
 use crate::error::{Error, Result};
 use crate::profile::Compression;
@@ -232,7 +233,7 @@ fn xz_block(stream: &[u8]) -> Result<(Vec<u8>, u64)> {
     let bad = || Error::bug("a stream of xz without a block");
     let footer = stream.last_chunk::<XZ_FRAME>().ok_or_else(bad)?;
     // Behind a checksum: the index's size in words of 4 bytes, less one.
-    let words = u32::from_le_bytes([footer[4], footer[5], footer[6], footer[7]]) as usize + 1;
+    let words = le32(footer, 4) as usize + 1;
     let index_at = stream.len().checked_sub(XZ_FRAME + words * 4).ok_or_else(bad)?;
     let block = stream.get(XZ_FRAME..index_at).ok_or_else(bad)?;
     // Indicator, number of records, then the first record's unpadded size.

@@ -223,6 +223,7 @@ fn put(bytes: &mut [u8], at: usize, value: &[u8]) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bytes::le32;
 
     fn grub() -> Grub {
         Grub { boot: vec![1; 512], hybrid: vec![3; 512], cdboot: vec![4; 2048], core: vec![2; 1000] }
@@ -247,7 +248,7 @@ mod tests {
         let file = code.core.read(1 << 20).unwrap();
         assert_eq!(file.len(), 3048);
         assert_eq!(file[2548..][..8], (4 * 33 + 5u64).to_le_bytes());
-        let word = |at: usize| u32::from_le_bytes([file[at], file[at + 1], file[at + 2], file[at + 3]]);
+        let word = |at: usize| le32(&file, at);
         assert_eq!((word(8), word(12), word(16)), (16, 33, 3048));
         let sum =
             file[64..].chunks(4).fold(0u32, |sum, word| sum.wrapping_add(u32::from_le_bytes(word.try_into().unwrap())));

@@ -46,11 +46,12 @@ fn object(out: &mut Vec<u8>, kind: u32, bytes: &[u8]) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bytes::le32;
 
     #[test]
     fn objects_are_padded_and_counted() {
         let area = area(&[b"12345".to_vec()], "abc", "").unwrap();
-        let word = |at: usize| u32::from_le_bytes([area[at], area[at + 1], area[at + 2], area[at + 3]]);
+        let word = |at: usize| le32(&area, at);
         assert_eq!((word(0), word(4), word(8)), (MAGIC, 12, 12 + 16 + 12 + 12));
         assert_eq!((word(12), word(16)), (MODULE, 16));
         assert_eq!(&area[20..28], b"12345\0\0\0");

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::directory::UNITS;
 use super::{DIRECTORY, ENTRY, FIRST, LONG, MIN_CLUSTERS, VOLUME, checksum};
-use crate::bytes::Bytes;
+use crate::bytes::{Bytes, le16, le32};
 use crate::error::{Error, Result};
 
 /// Folders deeper than this are refused.
@@ -44,8 +44,8 @@ impl<'a> Reader<'a> {
         let bad = |what: &str| Error::user(format!("not a FAT32: {what}"));
         let mut boot = vec![0; 512];
         bytes.read_at(&mut boot, 0).map_err(|_| bad("too short"))?;
-        let u16_at = |at: usize| u64::from(u16::from_le_bytes([boot[at], boot[at + 1]]));
-        let u32_at = |at: usize| u16_at(at) | u16_at(at + 2) << 16;
+        let u16_at = |at: usize| u64::from(le16(&boot, at));
+        let u32_at = |at: usize| u64::from(le32(&boot, at));
         let (sector, per_cluster) = (u16_at(11), u64::from(boot[13]));
         if boot[510..] != [0x55, 0xaa] || ![512, 4096].contains(&sector) || !per_cluster.is_power_of_two() {
             return Err(bad("its first sector is no boot sector"));
@@ -166,12 +166,11 @@ impl<'a> Reader<'a> {
             if walk.names > MAX_TOTAL {
                 return Err(too_many());
             }
-            let word = |at: usize| u32::from(u16::from_le_bytes([chunk[at], chunk[at + 1]]));
-            let cluster = word(20) << 16 | word(26);
+            let cluster = u32::from(le16(chunk, 20)) << 16 | u32::from(le16(chunk, 26));
             if attributes & DIRECTORY != 0 {
                 self.below(&path, cluster, depth + 1, walk)?;
             } else {
-                let size = word(28) | word(30) << 16;
+                let size = le32(chunk, 28);
                 walk.files.insert(path.clone(), File { path, size, cluster });
             }
         }
@@ -237,7 +236,7 @@ impl LongName {
             *self = LongName::default();
             return;
         }
-        let piece = UNITS.map(|at| u16::from_le_bytes([chunk[at], chunk[at + 1]]));
+        let piece = UNITS.map(|at| le16(chunk, at));
         self.units.splice(0..0, piece);
         self.next -= 1;
     }

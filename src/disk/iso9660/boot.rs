@@ -1,6 +1,7 @@
 //! El Torito: what firmware starts from a CD (El Torito specification 1.0; UEFI 2.10, 13.3.2).
 
 use super::BLOCK;
+use crate::bytes::{le16, le32};
 use crate::error::{Error, Result};
 
 /// Bytes of an entry of the catalogue.
@@ -57,7 +58,7 @@ pub(super) fn catalogue(entries: &[Entry]) -> Result<Vec<u8>> {
     let mut out = vec![0; ENTRY];
     out[..2].copy_from_slice(&[1, first.platform.number()]);
     out[30..].copy_from_slice(&[0x55, 0xaa]);
-    let sum = out.chunks(2).fold(0u16, |sum, pair| sum.wrapping_add(u16::from_le_bytes([pair[0], pair[1]])));
+    let sum = out.chunks(2).fold(0u16, |sum, pair| sum.wrapping_add(le16(pair, 0)));
     out[28..30].copy_from_slice(&sum.wrapping_neg().to_le_bytes());
     out.extend(entry(first)?);
     for (index, other) in rest.iter().enumerate() {
@@ -90,20 +91,20 @@ pub(super) fn read(bytes: &[u8]) -> Result<Vec<Entry>> {
     let bad = || Error::user("the boot catalogue is damaged");
     let rows: Vec<&[u8]> = bytes.chunks_exact(ENTRY).take(MAX_ENTRIES).collect();
     let first = *rows.first().ok_or_else(bad)?;
-    let sum = first.chunks(2).fold(0u16, |sum, pair| sum.wrapping_add(u16::from_le_bytes([pair[0], pair[1]])));
+    let sum = first.chunks(2).fold(0u16, |sum, pair| sum.wrapping_add(le16(pair, 0)));
     if first[0] != 1 || sum != 0 || first[30..] != [0x55, 0xaa] {
         return Err(bad());
     }
     let one = |platform, row: &[u8]| Entry {
         platform,
-        at: u64::from(u32::from_le_bytes([row[8], row[9], row[10], row[11]])) * BLOCK,
-        length: u64::from(u16::from_le_bytes([row[6], row[7]])) * SECTOR,
+        at: u64::from(le32(row, 8)) * BLOCK,
+        length: u64::from(le16(row, 6)) * SECTOR,
     };
     let mut out = vec![one(Platform::of(first[1])?, rows.get(1).ok_or_else(bad)?)];
     let mut at = 2;
     while let Some(header) = rows.get(at).filter(|row| matches!(row[0], HEADER | LAST_HEADER)) {
         let platform = Platform::of(header[1])?;
-        let count = usize::from(u16::from_le_bytes([header[2], header[3]]));
+        let count = usize::from(le16(header, 2));
         let entries = rows.get(at + 1..at + 1 + count).ok_or_else(bad)?;
         out.extend(entries.iter().map(|row| one(platform, row)));
         at += 1 + count;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::boot::{self, Entry};
 use super::{BLOCK, BOOT_RECORD, FIRST, MAGIC, PRIMARY};
-use crate::bytes::Bytes;
+use crate::bytes::{Bytes, le32};
 use crate::error::{Error, Result};
 
 /// More files and folders than this are refused.
@@ -39,7 +39,7 @@ fn bad(what: &str) -> Error {
 
 fn u32_at(bytes: &[u8], at: usize) -> Result<u64> {
     let word = at.checked_add(4).and_then(|end| bytes.get(at..end)).ok_or_else(|| bad("too short"))?;
-    Ok(u64::from(u32::from_le_bytes([word[0], word[1], word[2], word[3]])))
+    Ok(u64::from(le32(word, 0)))
 }
 
 impl<'a> Reader<'a> {

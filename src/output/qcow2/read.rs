@@ -8,7 +8,7 @@ use flate2::{Decompress, FlushDecompress};
 use super::{
     CLUSTER_BITS, COMPRESSED, COMPRESSION_TYPE, HEADER_2, MAGIC, MAX_LEVEL_1, OFFSET, SECTOR, WINDOW_BITS, ZERO,
 };
-use crate::bytes::Bytes;
+use crate::bytes::{Bytes, be32, be64};
 use crate::error::{Error, Result};
 use crate::output::mapped::{Kept, Map, Mapped, Place, bad};
 
@@ -42,34 +42,32 @@ impl Clusters {
         let mut header = [0; HEADER_2 as usize + 40];
         let head = file.length().min(header.len() as u64) as usize;
         file.read_at(&mut header[..head], 0)?;
-        let word = |at: usize| u32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
-        let long = |at: usize| u64::from(word(at)) << 32 | u64::from(word(at + 4));
         if head < HEADER_2 as usize || header[..4] != MAGIC {
             return Err(refused("its header is cut"));
         }
-        let version = word(4);
+        let version = be32(&header, 4);
         if !(2..=3).contains(&version) {
             return Err(refused(format!("it has version {version}")).hint("versions 2 and 3 are read"));
         }
-        if long(8) != 0 {
+        if be64(&header, 8) != 0 {
             return Err(refused("it stands on a backing file").hint("flatten it first: qemu-img convert -O qcow2"));
         }
-        let cluster_bits = word(20);
+        let cluster_bits = be32(&header, 20);
         if !CLUSTER_BITS.contains(&cluster_bits) {
             return Err(refused(format!("clusters of 2^{cluster_bits} bytes")));
         }
-        if word(32) != 0 {
+        if be32(&header, 32) != 0 {
             return Err(refused("it is encrypted"));
         }
         let mut features = 0;
         let mut zstd = false;
         if version == 3 {
-            if head < 104 || word(100) < 104 {
+            if head < 104 || be32(&header, 100) < 104 {
                 return Err(refused("its header is cut"));
             }
-            features = long(72);
+            features = be64(&header, 72);
             if features & COMPRESSION_TYPE != 0 {
-                zstd = match (word(100) > 104, header[104]) {
+                zstd = match (be32(&header, 100) > 104, header[104]) {
                     (true, 1) => true,
                     (true, 0) => false,
                     _ => return Err(refused("it is compressed in a way that is not known")),
@@ -83,14 +81,14 @@ impl Clusters {
             return Err(refused(format!("it has features that are not known: {features:#x}"))
                 .hint("external data files and extended tables of level 2 are not read"));
         }
-        let size = long(24);
+        let size = be64(&header, 24);
         let entries = size.div_ceil(1 << cluster_bits).div_ceil(1 << (cluster_bits - 3));
-        let claimed = u64::from(word(36));
+        let claimed = u64::from(be32(&header, 36));
         if claimed < entries || entries * 8 > MAX_LEVEL_1 {
             return Err(refused(format!("a level 1 table of {claimed} entries for a disk of {size} bytes")));
         }
         let mut bytes = vec![0; entries as usize * 8];
-        file.read_at(&mut bytes, long(40)).map_err(|_| refused("its level 1 table lies past its end"))?;
+        file.read_at(&mut bytes, be64(&header, 40)).map_err(|_| refused("its level 1 table lies past its end"))?;
         let level_1 = words(&bytes);
         Ok(Clusters { size, cluster_bits, zstd, level_1, tables: Kept::default() })
     }

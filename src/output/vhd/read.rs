@@ -4,16 +4,16 @@ use std::io;
 use std::sync::Arc;
 
 use super::{BY_GEOMETRY, DYNAMIC, FIXED, HEADER, HEADER_MAGIC, LARGEST, MAGIC, MOST, NOWHERE, SECTOR, checksum};
-use crate::bytes::{Bytes, Part};
+use crate::bytes::{Bytes, Part, be32, be64};
 use crate::error::{Error, Result};
-use crate::output::mapped::{Map, Mapped, Place};
+use crate::output::mapped::{Map, Mapped, Place, bad};
 
 /// Bytes of a table that are read: 2040 GiB in blocks of 512 KiB.
 const MOST_TABLE: u64 = 16 << 20;
 
 /// Whether these bytes, the last 512 of a file, are a footer that is sound.
 pub fn is_footer(bytes: &[u8]) -> bool {
-    bytes.len() == SECTOR as usize && bytes[..8] == MAGIC && number(bytes, 64) == checksum(bytes, 64)
+    bytes.len() == SECTOR as usize && bytes[..8] == MAGIC && be32(bytes, 64) == checksum(bytes, 64)
 }
 
 /// The disk of a VHD, fixed or dynamic.
@@ -34,16 +34,16 @@ pub fn open(file: Arc<dyn Bytes>) -> Result<Arc<dyn Bytes>> {
     let by_geometry = BY_GEOMETRY.contains(&[footer[28], footer[29], footer[30], footer[31]]);
     let size = match by_geometry && (cylinders, heads, sectors) != LARGEST {
         true => cylinders * heads * sectors * SECTOR,
-        false => long(&footer, 48),
+        false => be64(&footer, 48),
     };
     if size > MOST {
         return Err(refused(format!("a disk of {size} bytes")));
     }
-    match number(&footer, 60) {
+    match be32(&footer, 60) {
         FIXED if size <= end => Ok(Arc::new(Part::new(file, 0, size)?)),
         FIXED => Err(refused("it is cut".into())),
         DYNAMIC => {
-            let table = Table::read(&*file, long(&footer, 16), size).map_err(|why| refused(why.to_string()))?;
+            let table = Table::read(&*file, be64(&footer, 16), size).map_err(|why| refused(why.to_string()))?;
             Ok(Arc::new(Mapped::new(file, table)))
         }
         4 => Err(refused("it holds only the differences to another file".into())
@@ -64,22 +64,21 @@ struct Table {
 
 impl Table {
     fn read(file: &dyn Bytes, at: u64, size: u64) -> io::Result<Self> {
-        let bad = |why: &str| io::Error::new(io::ErrorKind::InvalidData, why);
         let mut header = [0; HEADER];
         file.read_at(&mut header, at).map_err(|_| bad("its header lies past its end"))?;
-        if header[..8] != HEADER_MAGIC || number(&header, 36) != checksum(&header, 36) {
+        if header[..8] != HEADER_MAGIC || be32(&header, 36) != checksum(&header, 36) {
             return Err(bad("its header is damaged"));
         }
-        let block = u64::from(number(&header, 32));
+        let block = u64::from(be32(&header, 32));
         if !block.is_power_of_two() || block < 8 * SECTOR {
             return Err(bad("its blocks have a size that is none"));
         }
         let needed = size.div_ceil(block);
-        if u64::from(number(&header, 28)) < needed || needed * 4 > MOST_TABLE {
+        if u64::from(be32(&header, 28)) < needed || needed * 4 > MOST_TABLE {
             return Err(bad("its table does not fit the disk"));
         }
         let mut bytes = vec![0; needed as usize * 4];
-        file.read_at(&mut bytes, long(&header, 16)).map_err(|_| bad("its table lies past its end"))?;
+        file.read_at(&mut bytes, be64(&header, 16)).map_err(|_| bad("its table lies past its end"))?;
         let entries = bytes.as_chunks::<4>().0.iter().map(|entry| u32::from_be_bytes(*entry)).collect();
         Ok(Table { size, block, bitmap: (block / SECTOR / 8).next_multiple_of(SECTOR), entries })
     }
@@ -101,12 +100,4 @@ impl Map for Table {
             Some(entry) => Place::Plain(u64::from(*entry) * SECTOR + self.bitmap),
         })
     }
-}
-
-fn number(bytes: &[u8], at: usize) -> u32 {
-    u32::from_be_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
-}
-
-fn long(bytes: &[u8], at: usize) -> u64 {
-    u64::from(number(bytes, at)) << 32 | u64::from(number(bytes, at + 4))
 }

@@ -7,7 +7,7 @@ use super::{
     CHUNK, DISK_SIZE, HEADER, HEADERS, LOGICAL_SECTOR, METADATA, MIB, MOST, PARAMETERS, PRESENT, REGION, REGIONS,
     TABLE, checksum,
 };
-use crate::bytes::Bytes;
+use crate::bytes::{Bytes, le16, le32, le64};
 use crate::error::{Error, Result};
 use crate::guid::Guid;
 use crate::output::mapped::{Map, Mapped, Place, bad};
@@ -36,7 +36,7 @@ struct Blocks {
 impl Blocks {
     fn read(file: &dyn Bytes) -> io::Result<Self> {
         let headers = HEADERS.iter().filter_map(|at| sealed(file, *at, HEADER, b"head"));
-        let header = headers.max_by_key(|header| long(header, 8)).ok_or_else(|| bad("both its headers are damaged"))?;
+        let header = headers.max_by_key(|header| le64(header, 8)).ok_or_else(|| bad("both its headers are damaged"))?;
         if header[66..68] != [1, 0] {
             return Err(bad("it has a version that is not known"));
         }
@@ -46,12 +46,12 @@ impl Blocks {
         let regions = REGIONS.iter().find_map(|at| sealed(file, *at, REGION, b"regi"));
         let regions = regions.ok_or_else(|| bad("both its tables of regions are damaged"))?;
         let (mut table, mut metadata) = (None, None);
-        for entry in entries(&regions, 16, word(&regions, 8) as usize)? {
-            let found = (long(entry, 16), u64::from(word(entry, 24)));
+        for entry in entries(&regions, 16, le32(&regions, 8) as usize)? {
+            let found = (le64(entry, 16), u64::from(le32(entry, 24)));
             match guid(entry) {
                 TABLE => table = Some(found),
                 METADATA => metadata = Some(found.0),
-                _ if word(entry, 28) & 1 == 0 => {}
+                _ if le32(entry, 28) & 1 == 0 => {}
                 other => return Err(bad(format!("it has a region that is not known: {other}"))),
             }
         }
@@ -103,7 +103,7 @@ fn metadata_of(file: &dyn Bytes, at: u64) -> io::Result<(u64, u64, u64)> {
     if bytes[..8] != *b"metadata" {
         return Err(bad("its metadata is damaged"));
     }
-    let count = usize::from(bytes[10]) | usize::from(bytes[11]) << 8;
+    let count = usize::from(le16(&bytes, 10));
     let (mut size, mut parameters, mut sector) = (None, None, None);
     for entry in entries(&bytes, 32, count)? {
         let slot = match guid(entry) {
@@ -113,9 +113,9 @@ fn metadata_of(file: &dyn Bytes, at: u64) -> io::Result<(u64, u64, u64)> {
             // The others say nothing of where bytes are.
             _ => continue,
         };
-        let length = (word(entry, 20) as usize).min(8);
+        let length = (le32(entry, 20) as usize).min(8);
         let mut value = [0; 8];
-        let place = at.checked_add(u64::from(word(entry, 16))).ok_or_else(|| bad("its metadata lies past its end"))?;
+        let place = at.checked_add(u64::from(le32(entry, 16))).ok_or_else(|| bad("its metadata lies past its end"))?;
         file.read_at(&mut value[..length], place).map_err(cut)?;
         *slot = Some(u64::from_le_bytes(value));
     }
@@ -139,7 +139,7 @@ fn metadata_of(file: &dyn Bytes, at: u64) -> io::Result<(u64, u64, u64)> {
 fn sealed(file: &dyn Bytes, at: u64, length: usize, magic: &[u8; 4]) -> Option<Vec<u8>> {
     let mut bytes = vec![0; length];
     file.read_at(&mut bytes, at).ok()?;
-    (bytes[..4] == *magic && word(&bytes, 4) == checksum(&bytes)).then_some(bytes)
+    (bytes[..4] == *magic && le32(&bytes, 4) == checksum(&bytes)).then_some(bytes)
 }
 
 /// The entries of 32 bytes behind a head of `head` bytes.
@@ -155,12 +155,4 @@ fn guid(entry: &[u8]) -> Guid {
     let mut bytes = [0; 16];
     bytes.copy_from_slice(&entry[..16]);
     Guid::from_mixed(bytes)
-}
-
-fn word(bytes: &[u8], at: usize) -> u32 {
-    u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
-}
-
-fn long(bytes: &[u8], at: usize) -> u64 {
-    u64::from(word(bytes, at + 4)) << 32 | u64::from(word(bytes, at))
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use flate2::{Decompress, FlushDecompress, Status};
 
 use super::{AT_END, MAGIC, MARKED, PACKED, SECTOR, ZEROED};
-use crate::bytes::Bytes;
+use crate::bytes::{Bytes, le32, le64};
 use crate::error::{Error, Result};
 use crate::output::mapped::{Kept, Map, Mapped, Place, bad};
 
@@ -45,12 +45,12 @@ impl Grains {
         if head.starts_with(DESCRIPTOR) {
             return Err(bad("its disk is in other files"));
         }
-        if long(&head, 56) == AT_END {
+        if le64(&head, 56) == AT_END {
             // Footer and the marker of the end are the last two sectors.
             let end = file.length() / SECTOR * SECTOR;
             file.read_at(&mut head, end.checked_sub(2 * SECTOR).ok_or_else(|| bad("it is cut"))?).map_err(cut)?;
         }
-        let (version, flags) = (word(&head, 4), word(&head, 8));
+        let (version, flags) = (le32(&head, 4), le32(&head, 8));
         if head[..4] != MAGIC || !(1..=3).contains(&version) {
             return Err(bad("its header is damaged, or of a version that is not known"));
         }
@@ -58,7 +58,7 @@ impl Grains {
         if packed && (flags & MARKED == 0 || head[77..79] != [1, 0]) {
             return Err(bad("its grains are packed in a way that is not known"));
         }
-        let (capacity, grain, per_table) = (long(&head, 12), long(&head, 20), u64::from(word(&head, 44)));
+        let (capacity, grain, per_table) = (le64(&head, 12), le64(&head, 20), u64::from(le32(&head, 44)));
         if !grain.is_power_of_two() || grain > MOST / SECTOR || !(1..=512).contains(&per_table) {
             return Err(bad(format!("tables of {per_table} grains of {grain} sectors")));
         }
@@ -66,8 +66,8 @@ impl Grains {
         if capacity == 0 || tables > MOST_TABLES {
             return Err(bad(format!("a disk of {capacity} sectors")));
         }
-        no_parent(file, long(&head, 28), long(&head, 36))?;
-        let directory = long(&head, 56).checked_mul(SECTOR).ok_or_else(|| bad("a directory past its end"))?;
+        no_parent(file, le64(&head, 28), le64(&head, 36))?;
+        let directory = le64(&head, 56).checked_mul(SECTOR).ok_or_else(|| bad("a directory past its end"))?;
         let directory = words(file, directory, tables)?;
         Ok(Grains {
             size: capacity * SECTOR,
@@ -114,7 +114,7 @@ impl Map for Grains {
         let past_end = |_| bad("a grain lies past the end of the file");
         let mut marker = [0; 12];
         file.read_at(&mut marker, at).map_err(past_end)?;
-        let length = u64::from(word(&marker, 8));
+        let length = u64::from(le32(&marker, 8));
         if length > 2 * self.grain + SECTOR {
             return Err(bad("a packed grain that is longer than an unpacked one"));
         }
@@ -156,12 +156,4 @@ fn words(file: &dyn Bytes, at: u64, count: u64) -> io::Result<Vec<u32>> {
     let mut bytes = vec![0; count as usize * 4];
     file.read_at(&mut bytes, at)?;
     Ok(bytes.as_chunks::<4>().0.iter().map(|word| u32::from_le_bytes(*word)).collect())
-}
-
-fn word(bytes: &[u8], at: usize) -> u32 {
-    u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
-}
-
-fn long(bytes: &[u8], at: usize) -> u64 {
-    u64::from(word(bytes, at + 4)) << 32 | u64::from(word(bytes, at))
 }
