@@ -42,6 +42,12 @@ impl Disk {
         Ok(Disk { length, extents })
     }
 
+    /// A disk that is nothing but `content`.
+    pub fn whole(content: Content) -> Self {
+        let length = content.len();
+        Disk { length, extents: if length == 0 { Vec::new() } else { vec![Extent { at: 0, content }] } }
+    }
+
     /// The disk that these bytes are; what they know to be zero is a gap.
     pub fn of(bytes: Arc<dyn Bytes>) -> Result<Self> {
         let mut extents = Vec::new();

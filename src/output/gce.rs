@@ -1,6 +1,6 @@
 //! What Google Cloud imports: a gzip'd tar archive that holds exactly `disk.raw`, whole GiB, sparse in GNU's old way.
 
-use super::archive::{archive, sparse};
+use super::archive::{RECORD, archive, sparse};
 use super::{Compressed, Emit, Format};
 use crate::disk::{Disk, Sink};
 use crate::error::{Context, Result};
@@ -31,7 +31,7 @@ impl Format for Gce {
             stored += length;
         }
         let header = sparse("disk.raw", disk.len(), &runs, how.epoch)?;
-        let archive = archive([(header, Disk::new(stored, extents)?)])?;
+        let archive = archive([(header, Disk::new(stored, extents)?)], RECORD)?;
         let mut compressed = Compressed::new(Compression::Gz, how.jobs, sink)?;
         archive.emit(how.jobs, &mut compressed)?;
         compressed.finish()

@@ -6,10 +6,10 @@ mod read;
 mod write;
 
 pub use read::{Found, Member, find, is_archive, members};
-pub use write::{archive, header, sparse};
+pub use write::{Head, RECORD, archive, sparse};
 
 /// Bytes of a header, and what members are padded to.
-const BLOCK: u64 = 512;
+pub const BLOCK: u64 = 512;
 /// Where the sparse map of GNU's old format is in a header; an entry is two numbers of 12 bytes.
 const MAP: usize = 386;
 const MAP_ENTRIES: usize = 4;

@@ -7,10 +7,10 @@ use crate::error::{Error, Result};
 use crate::tree::Content;
 
 /// Bytes that an archive's length is a multiple of (`tar --blocking-factor=20`).
-const RECORD: u64 = 20 * BLOCK;
+pub const RECORD: u64 = 20 * BLOCK;
 
-/// An archive of members, each with the header that stands in front of it.
-pub fn archive(members: impl IntoIterator<Item = (Vec<u8>, Disk)>) -> Result<Disk> {
+/// An archive of members, each with the header that stands in front of it; it is whole `unit`s long.
+pub fn archive(members: impl IntoIterator<Item = (Vec<u8>, Disk)>, unit: u64) -> Result<Disk> {
     let mut extents = Vec::new();
     let mut at = 0;
     for (header, content) in members {
@@ -20,24 +20,49 @@ pub fn archive(members: impl IntoIterator<Item = (Vec<u8>, Disk)>) -> Result<Dis
         at += length + content.len().next_multiple_of(BLOCK);
     }
     // Two blocks of zeros are the end.
-    Disk::new((at + 2 * BLOCK).next_multiple_of(RECORD), extents)
+    Disk::new((at + 2 * BLOCK).next_multiple_of(unit), extents)
 }
 
-/// The header of a plain file of `size` bytes: root's, readable by all.
-pub fn header(name: &str, size: u64, epoch: Epoch) -> Result<Vec<u8>> {
-    Ok(plain(tar::Header::new_ustar(), name, size, epoch)?.as_bytes().to_vec())
+/// What the header of a member says.
+#[derive(Debug, Clone, Copy)]
+pub struct Head<'a> {
+    /// The path; of a folder with a slash at its end.
+    pub name: &'a str,
+    /// File or folder.
+    pub kind: tar::EntryType,
+    /// The bits of its rights.
+    pub mode: u32,
+    /// User and group.
+    pub owner: u64,
+    /// Bytes that are stored of it.
+    pub size: u64,
+    /// When it was made.
+    pub epoch: Epoch,
 }
 
-fn plain(mut header: tar::Header, name: &str, size: u64, epoch: Epoch) -> Result<tar::Header> {
-    header.set_path(name).map_err(|error| Error::user(format!("`{name}` cannot be in a tar archive: {error}")))?;
-    header.set_entry_type(tar::EntryType::Regular);
-    header.set_mode(0o644);
-    header.set_uid(0);
-    header.set_gid(0);
-    header.set_mtime(u64::from(epoch.0));
-    header.set_size(size);
-    header.set_cksum();
-    Ok(header)
+impl<'a> Head<'a> {
+    /// A plain file: root's, readable by all.
+    pub fn file(name: &'a str, size: u64, epoch: Epoch) -> Self {
+        Head { name, kind: tar::EntryType::Regular, mode: 0o644, owner: 0, size, epoch }
+    }
+
+    /// The header as ustar has it; an error where the name is too long for it.
+    pub fn bytes(self) -> Result<Vec<u8>> {
+        Ok(self.put(tar::Header::new_ustar())?.as_bytes().to_vec())
+    }
+
+    fn put(self, mut header: tar::Header) -> Result<tar::Header> {
+        let name = self.name;
+        header.set_path(name).map_err(|error| Error::user(format!("`{name}` cannot be in a tar archive: {error}")))?;
+        header.set_entry_type(self.kind);
+        header.set_mode(self.mode);
+        header.set_uid(self.owner);
+        header.set_gid(self.owner);
+        header.set_mtime(u64::from(self.epoch.0));
+        header.set_size(self.size);
+        header.set_cksum();
+        Ok(header)
+    }
 }
 
 /// The headers of a file of which only `runs` (first byte and length, sorted, of whole blocks) are stored.
@@ -48,8 +73,8 @@ pub fn sparse(name: &str, size: u64, runs: &[(u64, u64)], epoch: Epoch) -> Resul
         entries.push((size, 0));
     }
     let stored = runs.iter().map(|(_, length)| length).sum();
-    let mut header = plain(tar::Header::new_gnu(), name, stored, epoch)?;
-    header.set_entry_type(tar::EntryType::GNUSparse);
+    let head = Head { kind: tar::EntryType::GNUSparse, ..Head::file(name, stored, epoch) };
+    let mut header = head.put(tar::Header::new_gnu())?;
     let bytes = header.as_mut_bytes();
     let (first, rest) = entries.split_at(entries.len().min(MAP_ENTRIES));
     put_entries(&mut bytes[MAP..], first);

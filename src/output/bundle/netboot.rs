@@ -8,7 +8,7 @@
 //! The root is verified like any other, by the root hash of the command line; without Secure Boot
 //! that holds against nobody who can change the command line.
 
-use super::{file, text};
+use super::text;
 use crate::boot::cpio::{Cpio, DIRECTORY};
 use crate::boot::uki;
 use crate::disk::{Disk, Extent};
@@ -31,11 +31,11 @@ impl Bundle for Netboot {
     fn emit(&self, made: &Made<'_>, how: &Emit<'_>, write: &mut Write<'_>) -> Result<()> {
         let boot = made.boot;
         let root = carried(made, how.epoch).context(|| "packing the root as an initrd".into())?;
-        write("vmlinuz", &file(boot.image.clone())?)?;
-        write("initrd", &file(boot.initrd.clone())?)?;
+        write("vmlinuz", &Disk::whole(boot.image.clone()))?;
+        write("initrd", &Disk::whole(boot.initrd.clone()))?;
         write("root.cpio", &root)?;
         write("netboot.efi", &whole(made, &root).context(|| "making the UKI for the network".into())?)?;
-        write("boot.ipxe", &text(script(&boot.cmdline))?)?;
+        write("boot.ipxe", &text(script(&boot.cmdline)))?;
         Ok(())
     }
 }

@@ -8,11 +8,12 @@
 
 use serde_json::{Value, json};
 
-use super::{file, text};
+use super::text;
 use crate::digest::Digest;
-use crate::disk::{Disk, Extent};
+use crate::disk::Disk;
 use crate::epoch::Epoch;
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::output::archive::{BLOCK, Head, archive};
 use crate::output::spool::{Spooled, spool};
 use crate::output::{Bundle, Emit, Made, Write};
 use crate::profile::{ClusterCodec, Oci, OciKind, Qcow2};
@@ -37,7 +38,7 @@ impl Bundle for Oci {
     fn emit(&self, made: &Made<'_>, how: &Emit<'_>, write: &mut Write<'_>) -> Result<()> {
         let qcow2 = Qcow2 { codec: ClusterCodec::Zstd, ..Qcow2::default() };
         let spooled = spool(&qcow2, made.disk, how)?;
-        write("oci-layout", &text(json!({ "imageLayoutVersion": "1.0.0" }).to_string())?)?;
+        write("oci-layout", &text(json!({ "imageLayoutVersion": "1.0.0" }).to_string()))?;
         let manifest = match self.kind {
             OciKind::Disk => disk(made, how, &spooled, write)?,
             OciKind::Artifact => artifact(made, &spooled, write)?,
@@ -50,7 +51,7 @@ impl Bundle for Oci {
             entry["platform"] = json!({ "architecture": made.image.arch.name(), "os": "linux" });
         }
         let index = json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": [entry] });
-        write("index.json", &text(index.to_string())?)?;
+        write("index.json", &text(index.to_string()))?;
         Ok(())
     }
 }
@@ -91,7 +92,7 @@ fn artifact(made: &Made<'_>, spooled: &Spooled, write: &mut Write<'_>) -> Result
     let mut layers = Vec::new();
     for (title, kind, content) in files {
         let digest = content.sha256()?;
-        let written = write(&path(&digest), &file(content)?)?;
+        let written = write(&path(&digest), &Disk::whole(content))?;
         layers.push(json!({
             "mediaType": kind,
             "digest": format!("sha256:{digest}"),
@@ -116,7 +117,7 @@ fn artifact(made: &Made<'_>, spooled: &Spooled, write: &mut Write<'_>) -> Result
 fn blob(write: &mut Write<'_>, kind: &str, text: String) -> Result<Value> {
     let digest = Digest::of(text.as_bytes());
     let size = text.len();
-    write(&path(&digest), &super::text(text)?)?;
+    write(&path(&digest), &super::text(text))?;
     Ok(json!({ "mediaType": kind, "digest": format!("sha256:{digest}"), "size": size }))
 }
 
@@ -126,27 +127,9 @@ fn path(digest: &Digest) -> String {
 
 /// A tar archive with the one file `name`, and the folder that it lies in.
 fn layer(name: &str, content: Content, epoch: Epoch) -> Result<Disk> {
-    let folder = header("disk/", tar::EntryType::Directory, 0o555, 0, epoch)?;
-    let length = content.len();
-    let mut head = folder;
-    head.extend(header(name, tar::EntryType::Regular, 0o440, length, epoch)?);
-    let at = head.len() as u64;
-    // Padding of the file, then two blocks of zeros.
-    let total = at + length.next_multiple_of(512) + 1024;
-    Disk::new(total, vec![Extent { at: 0, content: Content::bytes(head) }, Extent { at, content }])
-}
-
-fn header(name: &str, kind: tar::EntryType, mode: u32, size: u64, epoch: Epoch) -> Result<Vec<u8>> {
-    let mut header = tar::Header::new_ustar();
-    header.set_path(name).map_err(|error| Error::user(format!("`{name}` cannot be in a tar archive: {error}")))?;
-    header.set_entry_type(kind);
-    header.set_mode(mode);
-    header.set_uid(QEMU);
-    header.set_gid(QEMU);
-    header.set_mtime(u64::from(epoch.0));
-    header.set_size(size);
-    header.set_cksum();
-    Ok(header.as_bytes().to_vec())
+    let file = Head { mode: 0o440, owner: QEMU, ..Head::file(name, content.len(), epoch) };
+    let folder = Head { name: "disk/", kind: tar::EntryType::Directory, mode: 0o555, size: 0, ..file };
+    archive([(folder.bytes()?, text(String::new())), (file.bytes()?, Disk::whole(content))], BLOCK)
 }
 
 /// SHA-256 of a disk's bytes.

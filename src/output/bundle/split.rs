@@ -1,7 +1,7 @@
 //! Each partition, the UKI, the kernel and the initrd as files of their own.
 
-use super::{file, text};
-use crate::disk::{Disk, Extent, Role};
+use super::text;
+use crate::disk::{Disk, Role};
 use crate::error::Result;
 use crate::output::{Bundle, Emit, Made, Write};
 use crate::profile::Split;
@@ -14,12 +14,12 @@ impl Bundle for Split {
     fn emit(&self, made: &Made<'_>, how: &Emit<'_>, write: &mut Write<'_>) -> Result<()> {
         let (boot, pieces) = (made.boot, made.pieces);
         write("esp.fat", &esp(made, how)?)?;
-        write("root.squashfs", &file(pieces.root.clone())?)?;
-        write("root.verity", &file(pieces.verity.clone())?)?;
-        write("uki.efi", &file(boot.uki.clone())?)?;
-        write("vmlinuz", &file(boot.image.clone())?)?;
-        write("initrd", &file(boot.initrd.clone())?)?;
-        write("cmdline", &text(format!("{}\n", boot.cmdline))?)?;
+        write("root.squashfs", &Disk::whole(pieces.root.clone()))?;
+        write("root.verity", &Disk::whole(pieces.verity.clone()))?;
+        write("uki.efi", &Disk::whole(boot.uki.clone()))?;
+        write("vmlinuz", &Disk::whole(boot.image.clone()))?;
+        write("initrd", &Disk::whole(boot.initrd.clone()))?;
+        write("cmdline", &text(format!("{}\n", boot.cmdline)))?;
         Ok(())
     }
 }
@@ -27,7 +27,5 @@ impl Bundle for Split {
 /// The ESP by itself: the bytes that it has in the disk.
 fn esp(made: &Made<'_>, how: &Emit<'_>) -> Result<Disk> {
     let partition = made.layout.partition(Role::Esp)?;
-    let extents = crate::disk::esp(made.layout, &made.pieces.esp, how.epoch)?;
-    let extents = extents.into_iter().map(|extent| Extent { at: extent.at, content: extent.content });
-    Disk::new(partition.length, extents.collect())
+    Disk::new(partition.length, crate::disk::esp(made.layout, &made.pieces.esp, how.epoch)?)
 }

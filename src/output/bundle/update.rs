@@ -4,7 +4,8 @@
 
 use std::fmt::Write as _;
 
-use super::{SUMS, file, text};
+use super::{SUMS, text};
+use crate::disk::Disk;
 use crate::error::Result;
 use crate::guid::Guid;
 use crate::init::cmdline;
@@ -28,11 +29,11 @@ impl Bundle for Update {
         ];
         let mut sums = String::new();
         for (name, content) in files {
-            let written = write(&name, &file(content.clone())?)?;
+            let written = write(&name, &Disk::whole(content.clone()))?;
             // Writing to a string cannot fail.
             let _ = writeln!(sums, "{}  {name}", written.sha256);
         }
-        write(SUMS, &text(sums)?)?;
+        write(SUMS, &text(sums))?;
         Ok(())
     }
 }

@@ -9,11 +9,11 @@
 
 mod describe;
 
-use super::archive::{archive, header};
+use super::archive::{Head, RECORD, archive};
 use super::spool::spool;
 use super::{Emit, Format};
 use crate::digest::Digest;
-use crate::disk::{Disk, Extent, Sink};
+use crate::disk::{Disk, Sink};
 use crate::error::Result;
 use crate::profile::{Ova, Vmdk};
 use crate::tree::Content;
@@ -43,14 +43,11 @@ impl Format for Ova {
             (format!("{}.mf", how.name), Content::bytes(digests.into_bytes())),
             (file.clone(), spooled.content()),
         ];
-        let members: Result<Vec<_>> = members
-            .into_iter()
-            .map(|(name, content)| {
-                let length = content.len();
-                Ok((header(&name, length, how.epoch)?, Disk::new(length, vec![Extent { at: 0, content }])?))
-            })
-            .collect();
-        archive(members?)?.emit(how.jobs, sink)
+        let member = |(name, content): (String, Content)| {
+            Ok((Head::file(&name, content.len(), how.epoch).bytes()?, Disk::whole(content)))
+        };
+        let members = members.into_iter().map(member).collect::<Result<Vec<_>>>()?;
+        archive(members, RECORD)?.emit(how.jobs, sink)
     }
 }
 
