@@ -54,6 +54,13 @@ pub enum Format {
     Netboot(Netboot),
 }
 
+impl Format {
+    /// Whether it is a folder of files that are found by their names: each is written as it is.
+    pub fn is_folder(&self) -> bool {
+        matches!(self, Format::Split(_) | Format::Update(_) | Format::Oci(_) | Format::Netboot(_))
+    }
+}
+
 /// `format.netboot = {}`: it has no options.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Netboot {}

@@ -44,10 +44,11 @@ impl Resolver<'_> {
         for command in &import {
             self.placeholders(command, &metadata);
         }
+        let compress = self.compressor(raw.compress, format.as_ref());
         Some(Cloud {
             title: title?.value,
             format: format?,
-            compress: raw.compress.map(|compress| compress.value),
+            compress,
             accepts: self.unique(raw.accepts, "format"),
             size: self.size_rule(raw.size),
             sector: raw.sector.map_or(512, |sector| sector.value),

@@ -6,8 +6,8 @@ use super::Resolver;
 use crate::profile::fault::list;
 use crate::profile::place::{At, Place};
 use crate::profile::{
-    Cloud, ClusterCodec, Format, Gce, Iso, Netboot, Oci, OciKind, Output, Ova, Product, Qcow2, Raw, Split, Update, Vhd,
-    Vhdx, Vmdk, raw,
+    Cloud, ClusterCodec, Compression, Format, Gce, Iso, Netboot, Oci, OciKind, Output, Ova, Product, Qcow2, Raw, Split,
+    Update, Vhd, Vhdx, Vmdk, raw,
 };
 use crate::size::Size;
 
@@ -65,10 +65,7 @@ impl Resolver<'_> {
             let message = format!("`{}` cannot be a part of a file's name", name.value);
             self.wrong(name.place, message, "up to 32 small letters, digits and `-`");
         }
-        if let Some(compress) = raw.compress.as_ref().filter(|_| matches!(format, Some(Format::Gce(_)))) {
-            self.wrong(compress.place, "what `gce` writes is compressed already", "no `compress`");
-        }
-        let compress = raw.compress.map(|compress| compress.value);
+        let compress = self.compressor(raw.compress, format.as_ref());
         let cmdline = self.cmdline(raw.cmdline);
         let cloud = raw.cloud.map(|cloud| cloud.value);
         // Another format has a compressor of its own, or none.
@@ -79,6 +76,22 @@ impl Resolver<'_> {
         }
         let name = raw.name.map(|name| name.value).or_else(|| cloud.clone());
         Some(Output { format: format?, cloud, compress, name, cmdline })
+    }
+
+    /// What compresses the file of a format, where that can be.
+    pub(super) fn compressor(&mut self, raw: raw::Opt<Compression>, format: Option<&Format>) -> Option<Compression> {
+        let compress = raw?;
+        match format {
+            Some(Format::Gce(_)) => {
+                self.wrong(compress.place, "what `gce` writes is compressed already", "no `compress`");
+            }
+            Some(format) if format.is_folder() => {
+                let message = format!("what `{}` writes is a folder of files, each found by its name", format.name());
+                self.wrong(compress.place, message, "no `compress`");
+            }
+            _ => {}
+        }
+        Some(compress.value)
     }
 
     /// Whether the import of a cloud takes a format that stands in the place of its own.
