@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use crate::digest::{Digest, Hasher};
 use crate::disk::{Disk, Sink};
 use crate::error::{Context, Error, Result};
-use crate::output::{Bundle, Compressed, Emit, Format, Made, Written};
+use crate::output::{Bundle, Compressed, Emit, Files, Format, Made, Written};
 use crate::profile::{Compression, Raw};
 use crate::report::Stage;
 use crate::temp::{Temp, TempFolder};
@@ -56,9 +56,11 @@ pub fn write_checked(
     stage: Option<&Stage<'_>>,
     check: &dyn Fn(&Path) -> Result<()>,
 ) -> Result<Artifact> {
-    let (size, hasher) = emit(writing, disk, path, stage, Some(Hasher::default()), check)?;
-    let hasher = hasher.ok_or_else(|| Error::bug("a file without a digest"))?;
-    Ok(Artifact { path: path.to_owned(), size, sha256: hasher.finish() })
+    let mut file = emit(writing, disk, parent_of(path), stage, Some(Hasher::default())).context(|| doing(path))?;
+    let (size, sha256) = (file.size, file.sha256()?);
+    check(file.temp.path()).context(|| doing(path))?;
+    file.temp.persist(path, 0o644)?;
+    Ok(Artifact { path: path.to_owned(), size, sha256 })
 }
 
 /// Writes a bundle as the folder `target`, which appears with all its files or not at all.
@@ -66,49 +68,86 @@ pub fn write_bundle(
     bundle: &dyn Bundle,
     made: &Made<'_>,
     how: &Emit<'_>,
-    compress: Option<Compression>,
     target: &Path,
     stage: Option<&Stage<'_>>,
 ) -> Result<Vec<Artifact>> {
-    let parent = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let doing = || format!("writing `{}`", target.display());
-    let folder = TempFolder::new_in(parent).context(doing)?;
-    let mut artifacts = Vec::new();
-    bundle
-        .emit(made, how, &mut |name, disk| {
-            let path = folder.path().join(name);
-            if let Some(parent) = path.parent() {
-                fs::create_dir_all(parent).context(|| format!("making `{}`", parent.display()))?;
-            }
-            let writing = Writing { format: &Raw {}, compress, how: *how };
-            let artifact = write(&writing, disk, &path, stage)?;
-            let written = Written { size: artifact.size, sha256: artifact.sha256 };
-            artifacts.push(Artifact { path: target.join(name), ..artifact });
-            Ok(written)
-        })
-        .context(doing)?;
+    let folder = TempFolder::new_in(parent_of(target)).context(|| doing(target))?;
+    let mut files = Folder { path: folder.path(), target, how: *how, stage, artifacts: Vec::new() };
+    bundle.emit(made, how, &mut files).context(|| doing(target))?;
+    let artifacts = files.artifacts;
     folder.persist(target)?;
     Ok(artifacts)
 }
 
-/// As [`write()`], without a digest, which would have to read every hole; gives the bytes of the file.
-pub fn convert(writing: &Writing<'_>, disk: &Disk, path: &Path, stage: Option<&Stage<'_>>) -> Result<u64> {
-    emit(writing, disk, path, stage, None, &|_| Ok(())).map(|(size, _)| size)
+/// The folder of a bundle, under its temporary name.
+struct Folder<'a> {
+    path: &'a Path,
+    /// Where it will be.
+    target: &'a Path,
+    how: Emit<'a>,
+    stage: Option<&'a Stage<'a>>,
+    artifacts: Vec<Artifact>,
 }
 
+impl Folder<'_> {
+    /// Writes a file to the place in the folder that its digest tells.
+    fn keep(&mut self, disk: &Disk, place: impl FnOnce(Digest) -> PathBuf) -> Result<Written> {
+        let writing = Writing { format: &Raw {}, compress: None, how: self.how };
+        let mut file = emit(&writing, disk, self.path, self.stage, Some(Hasher::default()))?;
+        let (size, sha256) = (file.size, file.sha256()?);
+        let place = place(sha256);
+        let path = self.path.join(&place);
+        let folder = parent_of(&path);
+        fs::create_dir_all(folder).context(|| format!("making `{}`", folder.display()))?;
+        file.temp.persist(&path, 0o644)?;
+        self.artifacts.push(Artifact { path: self.target.join(place), size, sha256 });
+        Ok(Written { size, sha256 })
+    }
+}
+
+impl Files for Folder<'_> {
+    fn put(&mut self, path: &str, file: &Disk) -> Result<Written> {
+        self.keep(file, |_| path.into()).context(|| format!("writing the file `{path}`"))
+    }
+
+    fn put_by_digest(&mut self, folder: &str, file: &Disk) -> Result<Written> {
+        self.keep(file, |sha256| Path::new(folder).join(sha256.to_string()))
+            .context(|| format!("writing a file of `{folder}`"))
+    }
+}
+
+/// As [`write()`], without a digest, which would have to read every hole; gives the bytes of the file.
+pub fn convert(writing: &Writing<'_>, disk: &Disk, path: &Path, stage: Option<&Stage<'_>>) -> Result<u64> {
+    let file = emit(writing, disk, parent_of(path), stage, None).context(|| doing(path))?;
+    file.temp.persist(path, 0o644)?;
+    Ok(file.size)
+}
+
+/// A whole file under its temporary name.
+struct Emitted {
+    temp: Temp,
+    size: u64,
+    hasher: Option<Hasher>,
+}
+
+impl Emitted {
+    fn sha256(&mut self) -> Result<Digest> {
+        let hasher = self.hasher.take().ok_or_else(|| Error::bug("a file without a digest"))?;
+        Ok(hasher.finish())
+    }
+}
+
+/// Writes a file into `folder`, where `hasher` is given with its digest.
 fn emit(
     writing: &Writing<'_>,
     disk: &Disk,
-    path: &Path,
+    folder: &Path,
     stage: Option<&Stage<'_>>,
     hasher: Option<Hasher>,
-    check: &dyn Fn(&Path) -> Result<()>,
-) -> Result<(u64, Option<Hasher>)> {
-    let doing = || format!("writing `{}`", path.display());
+) -> Result<Emitted> {
     let Writing { format, compress, how } = writing;
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let temp = Temp::new_in(folder).context(doing)?;
-    let mut sink = Sparse { file: temp.file().context(doing)?, stage, position: 0, hasher };
+    let temp = Temp::new_in(folder)?;
+    let mut sink = Sparse { file: temp.file()?, stage, position: 0, hasher };
     let result = match compress {
         None => format.emit(disk, how, &mut sink),
         Some(method) => Compressed::new(*method, how.jobs, &mut sink).and_then(|mut compressed| {
@@ -116,17 +155,23 @@ fn emit(
             compressed.finish()
         }),
     };
-    result.map_err(|error| full(error).context(doing()))?;
+    result.map_err(full)?;
     let size = sink.position;
     // A hole at the end exists only through the length.
-    sink.file.set_len(size).map_err(|error| full(error.into()).context(doing()))?;
+    sink.file.set_len(size).map_err(|error| full(error.into()))?;
     let hasher = sink.hasher.take();
     if let (None, Some(expected)) = (compress, format.measure(disk).filter(|expected| *expected != size)) {
-        return Err(Error::bug(format!("{size} bytes instead of {expected}")).context(doing()));
+        return Err(Error::bug(format!("{size} bytes instead of {expected}")));
     }
-    check(temp.path()).context(doing)?;
-    temp.persist(path, 0o644)?;
-    Ok((size, hasher))
+    Ok(Emitted { temp, size, hasher })
+}
+
+fn doing(path: &Path) -> String {
+    format!("writing `{}`", path.display())
+}
+
+fn parent_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Hints where a full disk is the cause.

@@ -244,9 +244,7 @@ fn write(
                 size = disk.len();
                 vec![artifact::write(&writing, &disk, &path, Some(&stage))?]
             }
-            output::Maker::Folder(bundle) => {
-                artifact::write_bundle(&**bundle, &made, &how, output.compress, &path, Some(&stage))?
-            }
+            output::Maker::Folder(bundle) => artifact::write_bundle(&**bundle, &made, &how, &path, Some(&stage))?,
         };
         let entry = |artifact: artifact::Artifact| manifest::Artifact {
             // All of them lie below the folder.

@@ -103,12 +103,18 @@ pub trait Bundle: Send + Sync {
     /// Its name in profiles, and the folder's extension: `split`.
     fn name(&self) -> &'static str;
 
-    /// Hands every file to `write`, which gives it its place; the one that others are found by comes last.
-    fn emit(&self, made: &Made<'_>, how: &Emit<'_>, write: &mut Write<'_>) -> Result<()>;
+    /// Hands every file to `files`; the one that others are found by comes last.
+    fn emit(&self, made: &Made<'_>, how: &Emit<'_>, files: &mut dyn Files) -> Result<()>;
 }
 
-/// Writes a file of a bundle: its path in the folder, its bytes.
-pub type Write<'a> = dyn FnMut(&str, &Disk) -> Result<Written> + 'a;
+/// The folder of a bundle, while it is written.
+pub trait Files {
+    /// Writes a file at a path in the folder.
+    fn put(&mut self, path: &str, file: &Disk) -> Result<Written>;
+
+    /// Writes a file into a folder of the folder, where its name is its SHA-256.
+    fn put_by_digest(&mut self, folder: &str, file: &Disk) -> Result<Written>;
+}
 
 /// A file of a bundle that was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

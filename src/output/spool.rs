@@ -29,49 +29,25 @@ impl Spooled {
 /// Writes `disk` in `format` into the spool.
 pub fn spool(format: &dyn Format, disk: &Disk, how: &Emit<'_>) -> Result<Spooled> {
     let mut temp = Temp::new_in(how.spool)?;
-    let mut sink = Passing { inner: &mut temp, hashing: Hashing::default() };
+    let mut sink = Hashing { inner: &mut temp, hasher: Hasher::default(), size: 0 };
     format.emit(disk, how, &mut sink)?;
-    let (size, sha256) = (sink.hashing.size, sink.hashing.finish());
+    let (size, sha256) = (sink.size, sink.hasher.finish());
     Ok(Spooled { temp, size, sha256 })
 }
 
-/// A sink that keeps nothing but length and digest.
-#[derive(Default)]
-pub struct Hashing {
+/// A sink that takes length and digest of what passes into a file.
+struct Hashing<'a> {
+    inner: &'a mut Temp,
     hasher: Hasher,
     size: u64,
 }
 
-impl Hashing {
-    /// SHA-256 of all that passed.
-    pub fn finish(self) -> Digest {
-        self.hasher.finish()
-    }
-}
-
-impl Write for Hashing {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.hasher.update(bytes);
-        self.size += bytes.len() as u64;
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Sink for Hashing {}
-
-struct Passing<'a> {
-    inner: &'a mut Temp,
-    hashing: Hashing,
-}
-
-impl Write for Passing<'_> {
+impl Write for Hashing<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let count = self.inner.write(bytes)?;
-        self.hashing.write(&bytes[..count])
+        self.hasher.update(&bytes[..count]);
+        self.size += count as u64;
+        Ok(count)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -79,4 +55,4 @@ impl Write for Passing<'_> {
     }
 }
 
-impl Sink for Passing<'_> {}
+impl Sink for Hashing<'_> {}

@@ -14,7 +14,7 @@ use crate::boot::uki;
 use crate::disk::{Disk, Extent};
 use crate::epoch::Epoch;
 use crate::error::{Context, Error, Result};
-use crate::output::{Bundle, Emit, Made, Write};
+use crate::output::{Bundle, Emit, Files, Made};
 use crate::profile::Netboot;
 use crate::tree::Content;
 
@@ -28,14 +28,14 @@ impl Bundle for Netboot {
         "netboot"
     }
 
-    fn emit(&self, made: &Made<'_>, how: &Emit<'_>, write: &mut Write<'_>) -> Result<()> {
+    fn emit(&self, made: &Made<'_>, how: &Emit<'_>, files: &mut dyn Files) -> Result<()> {
         let boot = made.boot;
         let root = carried(made, how.epoch).context(|| "packing the root as an initrd".into())?;
-        write("vmlinuz", &Disk::whole(boot.image.clone()))?;
-        write("initrd", &Disk::whole(boot.initrd.clone()))?;
-        write("root.cpio", &root)?;
-        write("netboot.efi", &whole(made, &root).context(|| "making the UKI for the network".into())?)?;
-        write("boot.ipxe", &text(script(&boot.cmdline)))?;
+        files.put("vmlinuz", &Disk::whole(boot.image.clone()))?;
+        files.put("initrd", &Disk::whole(boot.initrd.clone()))?;
+        files.put("root.cpio", &root)?;
+        files.put("netboot.efi", &whole(made, &root).context(|| "making the UKI for the network".into())?)?;
+        files.put("boot.ipxe", &text(script(&boot.cmdline)))?;
         Ok(())
     }
 }

@@ -9,13 +9,12 @@
 use serde_json::{Value, json};
 
 use super::text;
-use crate::digest::Digest;
 use crate::disk::Disk;
 use crate::epoch::Epoch;
 use crate::error::Result;
 use crate::output::archive::{BLOCK, Head, archive};
 use crate::output::spool::{Spooled, spool};
-use crate::output::{Bundle, Emit, Made, Write};
+use crate::output::{Bundle, Emit, Files, Made};
 use crate::profile::{ClusterCodec, Oci, OciKind, Qcow2};
 use crate::tree::Content;
 
@@ -35,15 +34,15 @@ impl Bundle for Oci {
         "oci"
     }
 
-    fn emit(&self, made: &Made<'_>, how: &Emit<'_>, write: &mut Write<'_>) -> Result<()> {
+    fn emit(&self, made: &Made<'_>, how: &Emit<'_>, files: &mut dyn Files) -> Result<()> {
         let qcow2 = Qcow2 { codec: ClusterCodec::Zstd, ..Qcow2::default() };
         let spooled = spool(&qcow2, made.disk, how)?;
-        write("oci-layout", &text(json!({ "imageLayoutVersion": "1.0.0" }).to_string()))?;
+        files.put("oci-layout", &text(json!({ "imageLayoutVersion": "1.0.0" }).to_string()))?;
         let manifest = match self.kind {
-            OciKind::Disk => disk(made, how, &spooled, write)?,
-            OciKind::Artifact => artifact(made, &spooled, write)?,
+            OciKind::Disk => disk(made, how, &spooled, files)?,
+            OciKind::Artifact => artifact(made, &spooled, files)?,
         };
-        let mut entry = blob(write, MANIFEST, manifest.to_string())?;
+        let mut entry = text_blob(files, MANIFEST, &manifest)?;
         let reference = format!("{}:{}", made.image.id, made.image.version);
         let reference = self.reference.as_ref().unwrap_or(&reference);
         entry["annotations"] = json!({ "org.opencontainers.image.ref.name": reference });
@@ -51,36 +50,34 @@ impl Bundle for Oci {
             entry["platform"] = json!({ "architecture": made.image.arch.name(), "os": "linux" });
         }
         let index = json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": [entry] });
-        write("index.json", &text(index.to_string()))?;
+        files.put("index.json", &text(index.to_string()))?;
         Ok(())
     }
 }
 
 /// An image of one layer, `/disk/NAME.qcow2`.
-fn disk(made: &Made<'_>, how: &Emit<'_>, spooled: &Spooled, write: &mut Write<'_>) -> Result<Value> {
+fn disk(made: &Made<'_>, how: &Emit<'_>, spooled: &Spooled, files: &mut dyn Files) -> Result<Value> {
     let name = format!("disk/{}.qcow2", made.image.name());
-    let layer = layer(&name, spooled.content(), how.epoch)?;
-    let digest = digest(&layer)?;
-    let written = write(&path(&digest), &layer)?;
+    let layer = blob(files, LAYER, &layer(&name, spooled.content(), how.epoch)?)?;
     let config = json!({
         "architecture": made.image.arch.name(),
         "os": "linux",
         "config": {},
-        "rootfs": { "type": "layers", "diff_ids": [format!("sha256:{digest}")] },
+        "rootfs": { "type": "layers", "diff_ids": [layer["digest"]] },
     });
     Ok(json!({
         "schemaVersion": 2,
         "mediaType": MANIFEST,
-        "config": blob(write, CONFIG, config.to_string())?,
-        "layers": [{ "mediaType": LAYER, "digest": format!("sha256:{digest}"), "size": written.size }],
+        "config": text_blob(files, CONFIG, &config)?,
+        "layers": [layer],
     }))
 }
 
 /// Every file of the build as a blob of its own, named by its title.
-fn artifact(made: &Made<'_>, spooled: &Spooled, write: &mut Write<'_>) -> Result<Value> {
+fn artifact(made: &Made<'_>, spooled: &Spooled, files: &mut dyn Files) -> Result<Value> {
     let (boot, pieces) = (made.boot, made.pieces);
     let cmdline = Content::bytes(boot.cmdline.as_bytes());
-    let files = [
+    let contents = [
         ("disk.qcow2", "application/x-qemu-disk", spooled.content()),
         ("root.squashfs", "application/vnd.squashfs", pieces.root.clone()),
         ("root.verity", "application/octet-stream", pieces.verity.clone()),
@@ -90,21 +87,16 @@ fn artifact(made: &Made<'_>, spooled: &Spooled, write: &mut Write<'_>) -> Result
         ("cmdline", "text/plain", cmdline),
     ];
     let mut layers = Vec::new();
-    for (title, kind, content) in files {
-        let digest = content.sha256()?;
-        let written = write(&path(&digest), &Disk::whole(content))?;
-        layers.push(json!({
-            "mediaType": kind,
-            "digest": format!("sha256:{digest}"),
-            "size": written.size,
-            "annotations": { "org.opencontainers.image.title": title },
-        }));
+    for (title, kind, content) in contents {
+        let mut layer = blob(files, kind, &Disk::whole(content))?;
+        layer["annotations"] = json!({ "org.opencontainers.image.title": title });
+        layers.push(layer);
     }
     Ok(json!({
         "schemaVersion": 2,
         "mediaType": MANIFEST,
         "artifactType": ARTIFACT,
-        "config": blob(write, EMPTY, "{}".to_owned())?,
+        "config": text_blob(files, EMPTY, &json!({}))?,
         "layers": layers,
         "annotations": {
             "org.opencontainers.image.title": made.image.id,
@@ -113,16 +105,15 @@ fn artifact(made: &Made<'_>, spooled: &Spooled, write: &mut Write<'_>) -> Result
     }))
 }
 
-/// Writes some text as a blob; its descriptor.
-fn blob(write: &mut Write<'_>, kind: &str, text: String) -> Result<Value> {
-    let digest = Digest::of(text.as_bytes());
-    let size = text.len();
-    write(&path(&digest), &super::text(text))?;
-    Ok(json!({ "mediaType": kind, "digest": format!("sha256:{digest}"), "size": size }))
+/// Writes a blob; its descriptor.
+fn blob(files: &mut dyn Files, kind: &str, content: &Disk) -> Result<Value> {
+    let written = files.put_by_digest("blobs/sha256", content)?;
+    Ok(json!({ "mediaType": kind, "digest": format!("sha256:{}", written.sha256), "size": written.size }))
 }
 
-fn path(digest: &Digest) -> String {
-    format!("blobs/sha256/{digest}")
+/// The same of a document.
+fn text_blob(files: &mut dyn Files, kind: &str, document: &Value) -> Result<Value> {
+    blob(files, kind, &text(document.to_string()))
 }
 
 /// A tar archive with the one file `name`, and the folder that it lies in.
@@ -130,11 +121,4 @@ fn layer(name: &str, content: Content, epoch: Epoch) -> Result<Disk> {
     let file = Head { mode: 0o440, owner: QEMU, ..Head::file(name, content.len(), epoch) };
     let folder = Head { name: "disk/", kind: tar::EntryType::Directory, mode: 0o555, size: 0, ..file };
     archive([(folder.bytes()?, text(String::new())), (file.bytes()?, Disk::whole(content))], BLOCK)
-}
-
-/// SHA-256 of a disk's bytes.
-fn digest(disk: &Disk) -> Result<Digest> {
-    let mut hasher = crate::output::spool::Hashing::default();
-    disk.emit(1, &mut hasher)?;
-    Ok(hasher.finish())
 }

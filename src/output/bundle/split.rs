@@ -3,7 +3,7 @@
 use super::text;
 use crate::disk::{Disk, Role};
 use crate::error::Result;
-use crate::output::{Bundle, Emit, Made, Write};
+use crate::output::{Bundle, Emit, Files, Made};
 use crate::profile::Split;
 
 impl Bundle for Split {
@@ -11,15 +11,15 @@ impl Bundle for Split {
         "split"
     }
 
-    fn emit(&self, made: &Made<'_>, how: &Emit<'_>, write: &mut Write<'_>) -> Result<()> {
+    fn emit(&self, made: &Made<'_>, how: &Emit<'_>, files: &mut dyn Files) -> Result<()> {
         let (boot, pieces) = (made.boot, made.pieces);
-        write("esp.fat", &esp(made, how)?)?;
-        write("root.squashfs", &Disk::whole(pieces.root.clone()))?;
-        write("root.verity", &Disk::whole(pieces.verity.clone()))?;
-        write("uki.efi", &Disk::whole(boot.uki.clone()))?;
-        write("vmlinuz", &Disk::whole(boot.image.clone()))?;
-        write("initrd", &Disk::whole(boot.initrd.clone()))?;
-        write("cmdline", &text(format!("{}\n", boot.cmdline)))?;
+        files.put("esp.fat", &esp(made, how)?)?;
+        files.put("root.squashfs", &Disk::whole(pieces.root.clone()))?;
+        files.put("root.verity", &Disk::whole(pieces.verity.clone()))?;
+        files.put("uki.efi", &Disk::whole(boot.uki.clone()))?;
+        files.put("vmlinuz", &Disk::whole(boot.image.clone()))?;
+        files.put("initrd", &Disk::whole(boot.initrd.clone()))?;
+        files.put("cmdline", &text(format!("{}\n", boot.cmdline)))?;
         Ok(())
     }
 }

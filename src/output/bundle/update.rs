@@ -9,7 +9,7 @@ use crate::disk::Disk;
 use crate::error::Result;
 use crate::guid::Guid;
 use crate::init::cmdline;
-use crate::output::{Bundle, Emit, Made, Write};
+use crate::output::{Bundle, Emit, Files, Made};
 use crate::profile::Update;
 
 impl Bundle for Update {
@@ -17,23 +17,23 @@ impl Bundle for Update {
         "update"
     }
 
-    fn emit(&self, made: &Made<'_>, _: &Emit<'_>, write: &mut Write<'_>) -> Result<()> {
+    fn emit(&self, made: &Made<'_>, _: &Emit<'_>, files: &mut dyn Files) -> Result<()> {
         let name = made.image.name();
         let hash = cmdline::root_hash(made.boot.cmdline.as_bytes()).map_err(crate::error::Error::bug)?;
         let (root, verity) = Guid::of_root_hash(&crate::digest::Digest(hash.0));
-        let files = [
+        let contents = [
             // The id of the partition is a part of the name: so the node gives it to the partition it writes.
             (format!("{name}_{}.verity", plain(&verity)), &made.pieces.verity),
             (format!("{name}_{}.root", plain(&root)), &made.pieces.root),
             (format!("{name}.efi"), &made.boot.uki),
         ];
         let mut sums = String::new();
-        for (name, content) in files {
-            let written = write(&name, &Disk::whole(content.clone()))?;
+        for (name, content) in contents {
+            let written = files.put(&name, &Disk::whole(content.clone()))?;
             // Writing to a string cannot fail.
             let _ = writeln!(sums, "{}  {name}", written.sha256);
         }
-        write(SUMS, &text(sums))?;
+        files.put(SUMS, &text(sums))?;
         Ok(())
     }
 }
