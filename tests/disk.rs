@@ -1,69 +1,55 @@
 //! The disk before others: sgdisk, fsck.fat and mtools must find what was meant. New checks of partition
 //! table, ESP and raw file go here.
 
+#[path = "common/binaries.rs"]
+mod binaries;
+#[path = "common/small.rs"]
+mod small;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
 use imagebuild::arch::Arch;
-use imagebuild::artifact::{self, Artifact, Writing};
+use imagebuild::artifact::Artifact;
 use imagebuild::bytes::{Bytes, Part, Whole};
 use imagebuild::digest::Digest;
 use imagebuild::disk::{self, BootCode, Layout, Pieces, Role, Sizes};
-use imagebuild::epoch::Epoch;
 use imagebuild::guid::Guid;
-use imagebuild::output::Emit;
 use imagebuild::profile::{self, Encryption, Image, Raw, Var};
 use imagebuild::size::Size;
 use imagebuild::tree::Content;
 
-const EPOCH: Epoch = Epoch(1_700_000_000);
-
-fn image() -> Image {
-    Image { id: "small".to_owned(), version: "1.0.0".to_owned(), arch: Arch::Amd64 }
-}
+use small::{EPOCH, VAR, image, noise, slots};
 
 fn sizes() -> Sizes {
-    let layout = profile::Layout { slot: Size(8 << 20), slots: 2, esp: Size(260 << 20) };
-    Sizes::new(&layout, &Var { size: Size(64 << 20), encryption: Encryption::None }, false).unwrap()
+    Sizes::new(&slots(8, 2), &VAR, false).unwrap()
 }
 
 fn root_hash() -> Digest {
     Digest::of(b"root")
 }
 
-/// Bytes without a pattern that could hide a shift.
-fn bytes(length: usize, seed: u32) -> Content {
-    let mut state = seed | 1;
-    let next = || {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (state >> 24) as u8
-    };
-    Content::bytes(std::iter::repeat_with(next).take(length).collect::<Vec<u8>>())
-}
-
 fn pieces() -> Pieces {
     let mut esp = BTreeMap::from([
-        ("EFI/BOOT/BOOTX64.EFI".to_owned(), bytes(70_000, 1)),
-        ("EFI/Linux/small_1.0.0.efi".to_owned(), bytes(3_000_001, 2)),
+        ("EFI/BOOT/BOOTX64.EFI".to_owned(), noise(70_000, 1)),
+        ("EFI/Linux/small_1.0.0.efi".to_owned(), noise(3_000_001, 2)),
         ("loader/loader.conf".to_owned(), Content::bytes(*b"timeout 0\n")),
         ("loader/empty".to_owned(), Content::bytes(*b"")),
-        ("EFI/Ünïcode ☃ name that is longer than thirteen".to_owned(), bytes(4096, 3)),
+        ("EFI/Ünïcode ☃ name that is longer than thirteen".to_owned(), noise(4096, 3)),
     ]);
     for number in 0..300 {
-        esp.insert(format!("many/a file with a long name {number}.txt"), bytes(number * 31, 4));
+        esp.insert(format!("many/a file with a long name {number}.txt"), noise(number * 31, 4));
     }
-    Pieces { esp, root: bytes(5 << 20, 5), verity: bytes(50_000, 6) }
+    Pieces { esp, root: noise(5 << 20, 5), verity: noise(50_000, 6) }
 }
 
 fn written(folder: &Path) -> (Artifact, Layout) {
     let layout = Layout::new(&image(), sizes(), &root_hash()).unwrap();
     let (disk, warning) = disk::place(&layout, &pieces(), None, EPOCH).unwrap();
     assert_eq!(warning, None);
-    let how = Emit { jobs: 2, seed: Guid::seed("small"), epoch: Epoch(0), name: "small", spool: folder };
-    let writing = Writing { format: &Raw {}, compress: None, how };
-    (artifact::write(&writing, &disk, &folder.join("small.raw"), None).unwrap(), layout)
+    (small::write(&Raw {}, &disk, &folder.join("small.raw")), layout)
 }
 
 fn run(program: &str, arguments: &[&str]) -> String {
@@ -169,26 +155,22 @@ fn ids_follow_from_seed_and_root_hash() {
 
 #[test]
 fn a_bios_has_its_own_partition_and_boot_code() {
-    let one = profile::Layout { slot: Size(8 << 20), slots: 1, esp: Size(260 << 20) };
-    let var = Var { size: Size(64 << 20), encryption: Encryption::None };
-    let sizes = Sizes::new(&one, &var, true).unwrap();
+    let sizes = Sizes::new(&slots(8, 1), &VAR, true).unwrap();
     let layout = Layout::new(&image(), sizes, &root_hash()).unwrap();
     assert_eq!(layout.partitions[disk::BIOS_ESP as usize - 1].role, Role::Esp);
     let code: Vec<u8> = (0..disk::BOOT_CODE).map(|at| at as u8 | 1).collect();
-    let bios = Some(BootCode { code: code.clone(), core: bytes(150_001, 9) });
+    let bios = Some(BootCode { code: code.clone(), core: noise(150_001, 9) });
     let (made, _) = disk::place(&layout, &pieces(), bios.as_ref(), EPOCH).unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let how = Emit { jobs: 2, seed: Guid::seed("small"), epoch: Epoch(0), name: "small", spool: folder.path() };
-    let writing = Writing { format: &Raw {}, compress: None, how };
-    let artifact = artifact::write(&writing, &made, &folder.path().join("bios.raw"), None).unwrap();
+    let artifact = small::write(&Raw {}, &made, &folder.path().join("bios.raw"));
     let path = artifact.path.to_str().unwrap();
     assert!(run("sgdisk", &["-v", path]).contains("No problems found"));
     assert!(run("sgdisk", &["-i", "1", path]).contains("BIOS boot partition"));
     let all = std::fs::read(path).unwrap();
     assert_eq!(all[..disk::BOOT_CODE], code);
-    assert!(all[1 << 20..][..150_001] == bytes(150_001, 9).read(1 << 20).unwrap());
+    assert!(all[1 << 20..][..150_001] == noise(150_001, 9).read(1 << 20).unwrap());
     // One slot only: GRUB names one kernel.
-    let error = Sizes::new(&profile::Layout { slots: 2, ..one }, &var, true).unwrap_err();
+    let error = Sizes::new(&slots(8, 2), &VAR, true).unwrap_err();
     assert_eq!(error.hints(), ["expected `layout.slots = 1`"]);
     assert_eq!(sizes.minimum_disk().unwrap(), (1 + 1 + 260 + (8 + 1 + 1) + 64 + 1) << 20);
 }
@@ -197,12 +179,12 @@ fn a_bios_has_its_own_partition_and_boot_code() {
 fn what_does_not_fit_is_refused_before_anything_is_written() {
     let layout = Layout::new(&image(), sizes(), &root_hash()).unwrap();
     let mut large = pieces();
-    large.root = bytes((8 << 20) + 1, 7);
+    large.root = noise((8 << 20) + 1, 7);
     assert_eq!(disk::place(&layout, &large, None, EPOCH).unwrap_err().kind().exit_code(), 2);
-    large.root = bytes(7 << 20, 7);
+    large.root = noise(7 << 20, 7);
     assert!(disk::place(&layout, &large, None, EPOCH).unwrap().1.unwrap().contains("87 %"));
     let mut full = pieces();
-    full.esp.insert("EFI/Linux/huge.efi".to_owned(), bytes(261 << 20, 8));
+    full.esp.insert("EFI/Linux/huge.efi".to_owned(), noise(261 << 20, 8));
     assert_eq!(disk::place(&layout, &full, None, EPOCH).unwrap_err().kind().exit_code(), 2);
     let small = profile::Layout { slot: Size(8 << 20), slots: 2, esp: Size(259 << 20) };
     assert!(Sizes::new(&small, &Var { size: Size(1), encryption: Encryption::None }, false).is_err());

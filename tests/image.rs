@@ -3,32 +3,22 @@
 
 #[path = "common/binaries.rs"]
 mod binaries;
+#[path = "common/small.rs"]
+mod small;
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use imagebuild::arch::Arch;
-use imagebuild::artifact::{self, Artifact, Writing};
-use imagebuild::boot::{self, Boot, Parts, Target};
-use imagebuild::disk::{self, Layout, Pieces, Role, Sizes};
-use imagebuild::epoch::Epoch;
-use imagebuild::guid::Guid;
-use imagebuild::output::Emit;
+use imagebuild::artifact::Artifact;
+use imagebuild::disk::{self, Role};
 use imagebuild::path::RootPath;
 use imagebuild::profile::Raw;
-use imagebuild::profile::{self, Encryption, Image, Var};
-use imagebuild::report::Report;
-use imagebuild::root::{self, Root};
-use imagebuild::size::Size;
-use imagebuild::squashfs::Options;
-use imagebuild::store::Store;
-use imagebuild::system::depmod::depmod;
-use imagebuild::tree::{Content, Meta, Tree};
+use imagebuild::tree::{Meta, Tree};
 
-const RELEASE: &str = "6.12.0-test";
-const EPOCH: Epoch = Epoch(1_700_000_000);
+use small::{EPOCH, RELEASE, Small, put};
+
 const STATUS: &str = "\
 Package: base-files
 Status: install ok installed
@@ -44,67 +34,31 @@ Description: short
 ";
 
 struct Made {
-    folder: tempfile::TempDir,
+    small: Small,
     artifact: Artifact,
-    layout: Layout,
-    boot: Boot,
-    root: Root,
 }
 
 fn tree() -> Tree {
-    let mut tree = Tree::default();
-    let mut put = |path: &str, bytes: Vec<u8>| {
-        tree.put_file(&RootPath::new(path).unwrap(), Meta::new(0o644, EPOCH.0), Content::bytes(bytes)).unwrap();
-    };
-    let kernel = format!("/usr/lib/modules/{RELEASE}/kernel");
-    put(&format!("{kernel}/dm-verity.ko"), binaries::module(&[], &["printk"], &[]));
-    put(&format!("{kernel}/squashfs.ko"), binaries::module(&[], &["printk"], &[]));
-    put(&format!("/boot/vmlinuz-{RELEASE}"), b"kernel".repeat(1000));
-    put("/usr/lib/os-release", b"ID=test\n".to_vec());
-    put("/usr/lib/systemd/boot/efi/linuxx64.efi.stub", binaries::stub());
-    put("/usr/lib/systemd/boot/efi/systemd-bootx64.efi", binaries::stub());
-    put("/usr/lib/dpkg-db/status", STATUS.as_bytes().to_vec());
+    let mut tree = small::tree(&["dm-verity", "squashfs"]);
+    put(&mut tree, "/usr/lib/dpkg-db/status", STATUS.as_bytes().to_vec());
     // Not to be compressed, so that the hash tree has two levels.
     let mut state = 1u64;
     let noise = std::iter::repeat_with(|| {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (state >> 56) as u8
     });
-    put("/usr/share/noise", noise.take(1 << 20).collect());
+    put(&mut tree, "/usr/share/noise", noise.take(1 << 20).collect());
     tree.put_link(&RootPath::new("/lib").unwrap(), Meta::new(0o777, EPOCH.0), b"usr/lib").unwrap();
     tree
 }
 
 fn make() -> Made {
-    let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(&folder.path().join("store")).unwrap();
-    let image = Image { id: "small".to_owned(), version: "1.0.0".to_owned(), arch: Arch::Amd64 };
-    let mut tree = tree();
-    let modules = depmod(&mut tree, RELEASE, EPOCH, None, 1).unwrap();
-    let options = Options { level: 1, epoch: EPOCH.0, ..Options::default() };
-    let (root, _) = root::pack(&tree, &store, &options, &Guid::seed(&image.id), &Report::silent()).unwrap();
-    let parts = Parts::find(&tree, Arch::Amd64, modules).unwrap();
-    let target = Target {
-        image: &image,
-        words: &[],
-        drivers: &[],
-        root: &root.root_hash,
-        init: b"init",
-        bios: false,
-        epoch: EPOCH,
-    };
-    let boot = boot::assemble(&parts, &target, &store).unwrap();
-    let sizes = profile::Layout { slot: Size(4 << 20), slots: 2, esp: Size(260 << 20) };
-    let sizes = Sizes::new(&sizes, &Var { size: Size(64 << 20), encryption: Encryption::None }, false).unwrap();
-    let layout = Layout::new(&image, sizes, &root.root_hash).unwrap();
-    let pieces = Pieces { esp: boot.esp.clone(), root: root.squashfs.content(), verity: root.verity.content() };
-    let (disk, _) = disk::place(&layout, &pieces, None, EPOCH).unwrap();
-    let out = folder.path().join("out");
+    let small = Small::new(tree());
+    let (disk, _) = disk::place(&small.layout, &small.pieces(), None, EPOCH).unwrap();
+    let out = small.folder.path().join("out");
     std::fs::create_dir(&out).unwrap();
-    let how = Emit { jobs: 2, seed: Guid::seed("small"), epoch: Epoch(0), name: "small", spool: &out };
-    let writing = Writing { format: &Raw {}, compress: None, how };
-    let artifact = artifact::write(&writing, &disk, &out.join("small_1.0.0.raw"), None).unwrap();
-    Made { folder, artifact, layout, boot, root }
+    let artifact = small::write(&Raw {}, &disk, &out.join("small_1.0.0.raw"));
+    Made { small, artifact }
 }
 
 fn tool(code: i32, arguments: &[&str], image: &Path) -> Output {
@@ -125,7 +79,7 @@ fn text(bytes: &[u8]) -> String {
 
 /// A copy whose byte at `at` is another one.
 fn spoilt(made: &Made, at: u64) -> PathBuf {
-    let path = made.folder.path().join("spoilt.raw");
+    let path = made.small.folder.path().join("spoilt.raw");
     let status = Command::new("cp").arg("--sparse=always").arg(&made.artifact.path).arg(&path).status().unwrap();
     assert!(status.success());
     let file = OpenOptions::new().read(true).write(true).open(&path).unwrap();
@@ -139,11 +93,11 @@ fn spoilt(made: &Made, at: u64) -> PathBuf {
 fn inspect_tells_what_is_there() {
     let made = make();
     let out = text(&tool(0, &["inspect", "--files"], &made.artifact.path).stdout);
-    let hash = made.root.root_hash.to_string();
+    let hash = made.small.root.root_hash.to_string();
     for wanted in [
-        &made.layout.id.to_string(),
-        &made.layout.partitions[3].id.to_string(),
-        &made.boot.cmdline,
+        &made.small.layout.id.to_string(),
+        &made.small.layout.partitions[3].id.to_string(),
+        &made.small.boot.cmdline,
         &hash,
         "EFI/Linux/small_1.0.0.efi",
         "kernel 6.12.0-test",
@@ -158,18 +112,18 @@ fn inspect_tells_what_is_there() {
     let value: serde_json::Value =
         serde_json::from_slice(&tool(0, &["--json", "inspect"], &made.artifact.path).stdout).unwrap();
     assert_eq!(value["ukis"][0]["root_hash"], hash);
-    assert_eq!(value["ukis"][0]["sha256"], made.boot.uki_digest.to_string());
+    assert_eq!(value["ukis"][0]["sha256"], made.small.boot.uki_digest.to_string());
     assert_eq!(value["ukis"][0]["packages"][1]["name"], "base-files");
-    assert_eq!(value["partitions"][1]["start"], made.layout.partitions[1].at);
+    assert_eq!(value["partitions"][1]["start"], made.small.layout.partitions[1].at);
 }
 
 #[test]
 fn a_whole_image_verifies_and_each_damage_is_named() {
     let made = make();
     tool(0, &["verify"], &made.artifact.path);
-    let at = |role: Role| made.layout.partition(role).unwrap().at;
+    let at = |role: Role| made.small.layout.partition(role).unwrap().at;
     let (root, verity, esp) = (at(Role::Root), at(Role::Verity), at(Role::Esp));
-    let backup = made.layout.length - 512;
+    let backup = made.small.layout.length - 512;
     let cases = [
         (512 + 60, "primary partition table"),
         (1024 + 60, "primary partition table"),
@@ -208,7 +162,7 @@ fn what_is_no_image_is_refused() {
 #[test]
 fn another_manifest_is_noticed() {
     let made = make();
-    let partitions: Vec<_> = (made.layout.partitions.iter())
+    let partitions: Vec<_> = (made.small.layout.partitions.iter())
         .map(|part| {
             serde_json::json!({ "label": part.label, "kind": part.kind, "id": part.id, "start": part.at, "size": part.length })
         })
@@ -221,13 +175,13 @@ fn another_manifest_is_noticed() {
         "fast": false,
         "epoch": EPOCH.0,
         "inputs": { "profile": zero, "lock": zero, "tree": zero, "packages": {} },
-        "root": { "root_hash": made.root.root_hash, "salt": "", "size": 0, "verity_size": 0, "codec": "", "inodes": 0 },
+        "root": { "root_hash": made.small.root.root_hash, "salt": "", "size": 0, "verity_size": 0, "codec": "", "inodes": 0 },
         "boot": {
             "kernel": RELEASE,
-            "cmdline": made.boot.cmdline,
-            "initrd_size": made.boot.initrd.len(),
-            "uki_size": made.boot.uki.len(),
-            "uki": made.boot.uki_digest,
+            "cmdline": made.small.boot.cmdline,
+            "initrd_size": made.small.boot.initrd.len(),
+            "uki_size": made.small.boot.uki.len(),
+            "uki": made.small.boot.uki_digest,
         },
         "partitions": partitions,
         "minimum_disk": 0,

@@ -1,36 +1,27 @@
 //! ISO images before others: xorriso, isoinfo and sgdisk must find what was meant. New checks of ISO 9660, El Torito
 //! and of what makes one image start from CDs and sticks go here; boots are in `tests/boot.rs`.
 
+#[path = "common/binaries.rs"]
+mod binaries;
+#[path = "common/small.rs"]
+mod small;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
-use imagebuild::arch::Arch;
-use imagebuild::artifact::{self, Writing};
 use imagebuild::boot::grub::{self, Files, Grub, Place};
 use imagebuild::bytes::{Bytes, Part, Whole};
 use imagebuild::digest::Digest;
 use imagebuild::disk::{self, CdBoot, Hybrid, Layout, Pieces, Sizes, iso9660};
-use imagebuild::epoch::Epoch;
 use imagebuild::guid::Guid;
-use imagebuild::output::Emit;
-use imagebuild::profile::{self, Encryption, Image, Raw, Var};
-use imagebuild::size::Size;
+use imagebuild::profile::{Image, Raw};
 use imagebuild::tree::Content;
 
-const EPOCH: Epoch = Epoch(1_700_000_000);
-const GRUB: &str = "boot/grub.img";
+use small::{EPOCH, VAR, image, noise, slots};
 
-/// Bytes without a pattern that could hide a shift.
-fn bytes(length: usize, seed: u32) -> Content {
-    let mut state = seed | 1;
-    let next = || {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (state >> 24) as u8
-    };
-    Content::bytes(std::iter::repeat_with(next).take(length).collect::<Vec<u8>>())
-}
+const GRUB: &str = "boot/grub.img";
 
 fn grub() -> Grub {
     let entries = std::fs::read_dir(grub::FOLDER).expect("grub-pc-bin is installed").map(|entry| entry.unwrap().path());
@@ -45,29 +36,26 @@ fn grub() -> Grub {
 
 fn files() -> BTreeMap<String, Content> {
     let mut files = BTreeMap::from([
-        ("boot/vmlinuz".to_owned(), bytes(300_001, 1)),
-        ("boot/initrd".to_owned(), bytes(2048, 2)),
+        ("boot/vmlinuz".to_owned(), noise(300_001, 1)),
+        ("boot/initrd".to_owned(), noise(2048, 2)),
         ("about.txt".to_owned(), Content::bytes(*b"small\n")),
-        ("deep/er/still/file.with.dots-and_more".to_owned(), bytes(1, 3)),
+        ("deep/er/still/file.with.dots-and_more".to_owned(), noise(1, 3)),
     ]);
     for number in 0..60 {
-        files.insert(format!("many/a-long-name-{number}.txt"), bytes(number * 31, 4));
+        files.insert(format!("many/a-long-name-{number}.txt"), noise(number * 31, 4));
     }
     files
 }
 
 /// The medium as a file, with or without what a BIOS starts.
 fn written(folder: &Path, bios: bool) -> PathBuf {
-    let image = Image { id: "small".to_owned(), version: "1".to_owned(), arch: Arch::Amd64 };
-    let layout = profile::Layout { slot: Size(8 << 20), slots: 1, esp: Size(260 << 20) };
-    let var = Var { size: Size(64 << 20), encryption: Encryption::None };
-    let sizes = Sizes::new(&layout, &var, bios).unwrap();
-    let layout = Layout::new(&image, sizes, &Digest::of(b"root")).unwrap();
+    let image = Image { version: "1".to_owned(), ..image() };
+    let layout = Layout::new(&image, Sizes::new(&slots(8, 1), &VAR, bios).unwrap(), &Digest::of(b"root")).unwrap();
     let esp = BTreeMap::from([
-        ("EFI/BOOT/BOOTX64.EFI".to_owned(), bytes(70_000, 5)),
-        ("EFI/Linux/small_1.efi".to_owned(), bytes(3_000_001, 6)),
+        ("EFI/BOOT/BOOTX64.EFI".to_owned(), noise(70_000, 5)),
+        ("EFI/Linux/small_1.efi".to_owned(), noise(3_000_001, 6)),
     ]);
-    let pieces = Pieces { esp: esp.clone(), root: bytes(5 << 20, 7), verity: bytes(50_000, 8) };
+    let pieces = Pieces { esp: esp.clone(), root: noise(5 << 20, 7), verity: noise(50_000, 8) };
     let grub = grub();
     let at = |at: u64| grub.on_cd(at);
     let hybrid = Hybrid {
@@ -80,9 +68,7 @@ fn written(folder: &Path, bios: bool) -> PathBuf {
         name: "small_1",
         epoch: EPOCH,
     };
-    let how = Emit { jobs: 2, seed: Guid::seed("small"), epoch: EPOCH, name: "small_1", spool: folder };
-    let writing = Writing { format: &Raw {}, compress: None, how };
-    artifact::write(&writing, &hybrid.disk().unwrap(), &folder.join("small.iso"), None).unwrap().path
+    small::write(&Raw {}, &hybrid.disk().unwrap(), &folder.join("small.iso")).path
 }
 
 fn run(program: &str, arguments: &[&str]) -> Vec<u8> {
@@ -182,8 +168,8 @@ fn the_partitions_hold_esp_and_root() {
     std::fs::write(&esp, &bytes_of).unwrap();
     assert!(text("fsck.fat", &["-n", "-v", esp.to_str().unwrap()]).contains("FATs, 32 bit entries"));
     let uki = run("mtype", &["-i", esp.to_str().unwrap(), "::/EFI/Linux/small_1.efi"]);
-    assert!(uki == bytes(3_000_001, 6).read(1 << 30).unwrap());
-    for (index, expected) in [(1, bytes(5 << 20, 7)), (2, bytes(50_000, 8))] {
+    assert!(uki == noise(3_000_001, 6).read(1 << 30).unwrap());
+    for (index, expected) in [(1, noise(5 << 20, 7)), (2, noise(50_000, 8))] {
         let mut found = vec![0; expected.len() as usize];
         part(index).read_at(&mut found, 0).unwrap();
         assert!(found == expected.read(1 << 30).unwrap(), "partition {}", index + 1);

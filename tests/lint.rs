@@ -3,131 +3,62 @@
 
 #[path = "common/binaries.rs"]
 mod binaries;
+#[path = "common/small.rs"]
+mod small;
 
 use std::collections::BTreeMap;
 use std::io;
 use std::process::Command;
 use std::sync::Arc;
 
-use imagebuild::arch::Arch;
-use imagebuild::artifact::{self, Writing};
-use imagebuild::boot::{self, Boot, Parts, Target, uki};
+use imagebuild::boot::uki;
 use imagebuild::bytes::{Bytes, Part, Whole};
 use imagebuild::digest::Digest;
 use imagebuild::disk::fat::{Reader, Volume};
-use imagebuild::disk::gpt::{Entry, Table};
-use imagebuild::disk::{self, Disk, ESP_TYPE, Extent, Layout, Pieces, Role, Sizes};
-use imagebuild::epoch::Epoch;
+use imagebuild::disk::gpt::Table;
+use imagebuild::disk::{self, Disk, ESP_TYPE, Extent, Layout, Role};
 use imagebuild::guid::Guid;
 use imagebuild::lint::{self, Asked};
-use imagebuild::output::{self, Emit, Kind};
-use imagebuild::path::RootPath;
-use imagebuild::profile::{self, Cloud, Drivers, Encryption, Format, Gce, Image, Ova, Raw, SizeRule, Starts, Var, Vhd};
-use imagebuild::report::Report;
-use imagebuild::root::{self, Root};
+use imagebuild::output::{self, Kind};
+use imagebuild::profile::{self, Cloud, Drivers, Format, Gce, Ova, Raw, SizeRule, Starts, Vhd};
 use imagebuild::size::Size;
-use imagebuild::squashfs::Options;
-use imagebuild::store::Store;
-use imagebuild::system::depmod::depmod;
-use imagebuild::tree::{Content, Meta, Tree};
+use imagebuild::tree::Content;
 
-const RELEASE: &str = "6.12.0-test";
-const EPOCH: Epoch = Epoch(1_700_000_000);
+use small::{EPOCH, RELEASE, Small};
+
 const UKI: &str = "EFI/Linux/small_1.0.0.efi";
 
 /// A sound image and what it was made of.
 struct Good {
-    _folder: tempfile::TempDir,
-    layout: Layout,
-    root: Root,
-    boot: Boot,
-    parts: Parts,
+    small: Small,
     disk: Disk,
 }
 
-fn tree() -> Tree {
-    let mut tree = Tree::default();
-    let mut put = |path: &str, bytes: Vec<u8>| {
-        tree.put_file(&RootPath::new(path).unwrap(), Meta::new(0o644, EPOCH.0), Content::bytes(bytes)).unwrap();
-    };
-    let folder = format!("/usr/lib/modules/{RELEASE}");
-    for name in ["dm-verity", "squashfs", "virtio_blk", "veth"] {
-        put(&format!("{folder}/kernel/{name}.ko"), binaries::module(&[], &["printk"], &[]));
-    }
-    put(&format!("{folder}/modules.builtin"), b"kernel/drivers/nvme/host/nvme.ko\n".to_vec());
-    put(&format!("/boot/vmlinuz-{RELEASE}"), b"kernel".repeat(1000));
-    put("/usr/lib/os-release", b"ID=test\n".to_vec());
-    for name in ["linuxx64.efi.stub", "systemd-bootx64.efi", "addonx64.efi.stub"] {
-        put(&format!("/usr/lib/systemd/boot/efi/{name}"), binaries::stub());
-    }
-    tree
+fn good() -> Good {
+    let mut tree = small::tree(&["dm-verity", "squashfs", "virtio_blk", "veth"]);
+    let builtin = format!("/usr/lib/modules/{RELEASE}/modules.builtin");
+    small::put(&mut tree, &builtin, b"kernel/drivers/nvme/host/nvme.ko\n".to_vec());
+    let small = Small::new(tree);
+    let disk = disk_on(&small, &small.layout);
+    Good { small, disk }
 }
 
-fn good() -> Good {
-    let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(&folder.path().join("store")).unwrap();
-    let image = Image { id: "small".to_owned(), version: "1.0.0".to_owned(), arch: Arch::Amd64 };
-    let mut tree = tree();
-    let modules = depmod(&mut tree, RELEASE, EPOCH, None, 1).unwrap();
-    let options = Options { level: 1, epoch: EPOCH.0, ..Options::default() };
-    let (root, _) = root::pack(&tree, &store, &options, &Guid::seed(&image.id), &Report::silent()).unwrap();
-    let parts = Parts::find(&tree, Arch::Amd64, modules).unwrap();
-    let target = Target {
-        image: &image,
-        words: &[],
-        drivers: &[],
-        root: &root.root_hash,
-        init: b"init",
-        bios: false,
-        epoch: EPOCH,
-    };
-    let boot = boot::assemble(&parts, &target, &store).unwrap();
-    let sizes = profile::Layout { slot: Size(4 << 20), slots: 2, esp: Size(260 << 20) };
-    let sizes = Sizes::new(&sizes, &Var { size: Size(64 << 20), encryption: Encryption::None }, false).unwrap();
-    let layout = Layout::new(&image, sizes, &root.root_hash).unwrap();
-    let mut good = Good { _folder: folder, layout, root, boot, parts, disk: Disk::new(0, Vec::new()).unwrap() };
-    good.disk = good.disk_on(&good.layout);
-    good
+fn disk_on(small: &Small, layout: &Layout) -> Disk {
+    disk::place(layout, &small.pieces(), None, EPOCH).unwrap().0
 }
 
 impl Good {
-    fn disk_on(&self, layout: &Layout) -> Disk {
-        let (root, verity) = (self.root.squashfs.content(), self.root.verity.content());
-        let pieces = Pieces { esp: self.boot.esp.clone(), root, verity };
-        disk::place(layout, &pieces, None, EPOCH).unwrap().0
-    }
-
     fn bytes(&self) -> Arc<dyn Bytes> {
         bytes(self.disk.clone())
     }
 
     fn at(&self, role: Role) -> u64 {
-        self.layout.partition(role).unwrap().at
-    }
-
-    /// The table as it is.
-    fn table(&self, layout: &Layout) -> Table {
-        let sector = u64::from(layout.sector);
-        let entries = layout.partitions.iter().map(|partition| Entry {
-            kind: partition.kind,
-            id: partition.id,
-            first: partition.at / sector,
-            last: (partition.at + partition.length) / sector - 1,
-            attributes: partition.attributes,
-            label: partition.label.clone(),
-        });
-        Table {
-            id: layout.id,
-            sector: layout.sector,
-            sectors: layout.length / sector,
-            first_usable: (1 << 20) / sector,
-            entries: entries.collect(),
-        }
+        self.small.layout.partition(role).unwrap().at
     }
 
     /// With a changed table, both copies.
     fn with_table(&self, change: impl FnOnce(&mut Table)) -> Arc<dyn Bytes> {
-        let mut table = self.table(&self.layout);
+        let mut table = self.small.layout.table();
         change(&mut table);
         let mut over = Over::new(self.bytes());
         for extent in table.extents().unwrap() {
@@ -138,9 +69,9 @@ impl Good {
 
     /// With other files on the ESP.
     fn with_files(&self, change: impl FnOnce(&mut BTreeMap<String, Content>)) -> Arc<dyn Bytes> {
-        let mut files = self.boot.esp.clone();
+        let mut files = self.small.boot.esp.clone();
         change(&mut files);
-        let length = self.layout.partition(Role::Esp).unwrap().length;
+        let length = self.small.layout.partition(Role::Esp).unwrap().length;
         let mut over = Over::new(self.bytes());
         over.lay_bytes(self.at(Role::Esp), volume(&files, length, 512));
         Arc::new(over)
@@ -148,20 +79,20 @@ impl Good {
 
     /// With another UKI.
     fn with_uki(&self, change: impl FnOnce(&mut Vec<u8>)) -> Arc<dyn Bytes> {
-        let mut uki = self.boot.uki.read(1 << 30).unwrap();
+        let mut uki = self.small.boot.uki.read(1 << 30).unwrap();
         change(&mut uki);
         self.with_files(|files| drop(files.insert(UKI.to_owned(), Content::bytes(uki))))
     }
 
     /// With a UKI of these sections in the place of its own; none takes the section away.
     fn with_section(&self, name: &str, bytes: Option<&[u8]>) -> Arc<dyn Bytes> {
-        let old = self.boot.uki.read(1 << 30).unwrap();
+        let old = self.small.boot.uki.read(1 << 30).unwrap();
         let pe = uki::Pe::parse(&old).unwrap();
         let sections = [".osrel", ".cmdline", ".uname", ".initrd", ".linux"];
         let sections: Vec<(&str, &[u8])> = (sections.iter())
             .filter_map(|section| Some((*section, if *section == name { bytes? } else { pe.named(section)? })))
             .collect();
-        let stub = self.parts.stub.read(1 << 20).unwrap();
+        let stub = self.small.parts.stub.read(1 << 20).unwrap();
         let new = uki::append(&stub, &sections).unwrap();
         self.with_uki(|uki| *uki = new)
     }
@@ -311,7 +242,7 @@ fn cases(good: &Good) -> Vec<(&'static str, Arc<dyn Bytes>)> {
         over
     };
     let one_copy = {
-        let mut table = good.table(&good.layout);
+        let mut table = good.small.layout.table();
         table.id = Guid::seed("other");
         let mut over = Over::new(good.bytes());
         let backup = table.extents().unwrap().remove(1);
@@ -319,25 +250,25 @@ fn cases(good: &Good) -> Vec<(&'static str, Arc<dyn Bytes>)> {
         over
     };
     let other_sectors = {
-        let length = good.layout.partition(Role::Esp).unwrap().length;
+        let length = good.small.layout.partition(Role::Esp).unwrap().length;
         let mut over = Over::new(good.bytes());
-        over.lay_bytes(esp, volume(&good.boot.esp, length, 4096));
+        over.lay_bytes(esp, volume(&good.small.boot.esp, length, 4096));
         over
     };
     let small_4k = {
-        let layout = good.layout.on(good.layout.length, 4096).unwrap();
+        let layout = good.small.layout.on(good.small.layout.length, 4096).unwrap();
         let length = 258 << 20;
-        let mut table = good.table(&layout);
+        let mut table = layout.table();
         table.entries[0].last = table.entries[0].first + length / 4096 - 1;
-        let mut over = Over::new(bytes(good.disk_on(&layout)));
-        over.lay_bytes(esp, volume(&good.boot.esp, length, 4096));
+        let mut over = Over::new(bytes(disk_on(&good.small, &layout)));
+        over.lay_bytes(esp, volume(&good.small.boot.esp, length, 4096));
         for extent in table.extents().unwrap() {
             over.lay(extent.at, extent.content.read(1 << 20).unwrap());
         }
         over
     };
     let full = {
-        let part = Part::new(good.bytes(), esp, good.layout.partition(Role::Esp).unwrap().length).unwrap();
+        let part = Part::new(good.bytes(), esp, good.small.layout.partition(Role::Esp).unwrap().length).unwrap();
         let (free, cluster) = Reader::new(&part).unwrap().free().unwrap();
         let filler: Arc<dyn Bytes> = Arc::new(Zeros(free - cluster));
         good.with_files(|files| drop(files.insert("filler".to_owned(), Content::part(filler, 0, free - cluster))))
@@ -345,7 +276,7 @@ fn cases(good: &Good) -> Vec<(&'static str, Arc<dyn Bytes>)> {
     let two_hashes = good.with_files(|files| {
         let line = format!("roothash={}", "0".repeat(64));
         let addon = uki::append(&binaries::stub(), &[(".cmdline", line.as_bytes())]).unwrap();
-        files.insert(boot::addon::PATH.to_owned(), Content::bytes(addon));
+        files.insert(imagebuild::boot::addon::PATH.to_owned(), Content::bytes(addon));
     });
     vec![
         ("gpt-primary", good.patched(600, &[1])),
@@ -431,11 +362,10 @@ fn cd(load: u16, platform: u8) -> Vec<u8> {
 /// Rule, and a file that only it refuses.
 fn files(good: &Good) -> Vec<(&'static str, Arc<dyn Bytes>)> {
     let folder = tempfile::tempdir().unwrap();
-    let how = Emit { jobs: 2, seed: Guid::seed("small"), epoch: EPOCH, name: "small", spool: folder.path() };
     let small = Disk::new(3 << 20, Vec::new()).unwrap();
     let write = |format: &dyn output::Format, disk: &Disk| {
         let path = folder.path().join("file");
-        artifact::write(&Writing { format, compress: None, how }, disk, &path, None).unwrap();
+        small::write(format, disk, &path);
         path
     };
     let fixed = |disk: &Disk| Arc::new(Whole::open(&write(&Vhd::default(), disk)).unwrap()) as Arc<dyn Bytes>;
@@ -458,7 +388,7 @@ fn files(good: &Good) -> Vec<(&'static str, Arc<dyn Bytes>)> {
     let odd = {
         let mut disk = Over::new(good.bytes());
         disk.length += 3 * 512;
-        let mut table = good.table(&good.layout);
+        let mut table = good.small.layout.table();
         table.sectors += 3;
         for extent in table.extents().unwrap() {
             disk.lay(extent.at, extent.content.read(1 << 20).unwrap());
@@ -539,13 +469,12 @@ fn every_rule_has_an_image_that_only_it_refuses() {
         seen.push(rule);
     }
     // A disk of whole GiB, as Google's archive asks for.
-    let grown = good.disk_on(&good.layout.on(1 << 30, 512).unwrap());
+    let grown = disk_on(&good.small, &good.small.layout.on(1 << 30, 512).unwrap());
     let folder = tempfile::tempdir().unwrap();
-    let how = Emit { jobs: 2, seed: Guid::seed("small"), epoch: EPOCH, name: "small", spool: folder.path() };
     let formats: [&dyn output::Format; 4] = [&Gce {}, &Ova::default(), &Vhd::default(), &Raw {}];
     for format in formats {
         let path = folder.path().join("sound");
-        artifact::write(&Writing { format, compress: None, how }, &grown, &path, None).unwrap();
+        small::write(format, &grown, &path);
         assert_eq!(refused(&Whole::shared(&path).unwrap()), [""; 0], "{}", format.name());
     }
     for (rule, file) in files(&good) {
@@ -570,10 +499,8 @@ fn every_rule_has_an_image_that_only_it_refuses() {
 #[test]
 fn archives_and_cds_that_lie_are_findings_not_errors() {
     let folder = tempfile::tempdir().unwrap();
-    let how = Emit { jobs: 2, seed: Guid::seed("small"), epoch: EPOCH, name: "small", spool: folder.path() };
     let path = folder.path().join("file");
-    let small = Disk::new(3 << 20, Vec::new()).unwrap();
-    artifact::write(&Writing { format: &Ova::default(), compress: None, how }, &small, &path, None).unwrap();
+    small::write(&Ova::default(), &Disk::new(3 << 20, Vec::new()).unwrap(), &path);
     let ova = std::fs::read(&path).unwrap();
     // Of the CD: descriptor, boot record, catalogue, boot sector.
     let lies =
@@ -597,8 +524,7 @@ fn the_verb_tells_each_broken_rule_and_exits_with_5() {
     let good = good();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("image.raw");
-    let how = Emit { jobs: 2, seed: Guid::seed("small"), epoch: EPOCH, name: "small", spool: folder.path() };
-    artifact::write(&Writing { format: &Raw {}, compress: None, how }, &good.disk, &path, None).unwrap();
+    small::write(&Raw {}, &good.disk, &path);
     let tool = |words: &[&str]| {
         let output = Command::new(env!("CARGO_BIN_EXE_imagebuild")).args(words).output().unwrap();
         (output.status.code(), String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())

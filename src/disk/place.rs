@@ -30,6 +30,29 @@ pub struct BootCode {
     pub core: Content,
 }
 
+impl Layout {
+    /// The partition table.
+    pub fn table(&self) -> Table {
+        let sector = u64::from(self.sector);
+        let entries = self.partitions.iter().map(|partition| Entry {
+            kind: partition.kind,
+            id: partition.id,
+            first: partition.at / sector,
+            last: (partition.at + partition.length) / sector - 1,
+            attributes: partition.attributes,
+            label: partition.label.clone(),
+        });
+        Table {
+            id: self.id,
+            sector: self.sector,
+            sectors: self.length / sector,
+            // The gap before the first partition is no place for one that the node adds.
+            first_usable: ALIGNMENT / sector,
+            entries: entries.collect(),
+        }
+    }
+}
+
 /// The whole disk, and a warning where the root leaves little room for later releases; `bios` where one
 /// boots it, as the layout has it.
 ///
@@ -41,25 +64,8 @@ pub fn place(
     epoch: Epoch,
 ) -> Result<(Disk, Option<String>)> {
     let warning = check_root(&layout.sizes, pieces.root.len(), pieces.verity.len())?;
-    let sector = u64::from(layout.sector);
-    let entries = layout.partitions.iter().map(|partition| Entry {
-        kind: partition.kind,
-        id: partition.id,
-        first: partition.at / sector,
-        last: (partition.at + partition.length) / sector - 1,
-        attributes: partition.attributes,
-        label: partition.label.clone(),
-    });
-    let table = Table {
-        id: layout.id,
-        sector: layout.sector,
-        sectors: layout.length / sector,
-        // The gap before the first partition is no place for one that the node adds.
-        first_usable: ALIGNMENT / sector,
-        entries: entries.collect(),
-    };
     let code = bios.map_or(&[][..], |bios| &bios.code);
-    let mut extents = table.extents_with(code)?;
+    let mut extents = layout.table().extents_with(code)?;
     let at = layout.partition(Role::Esp)?.at;
     for extent in esp(layout, &pieces.esp, epoch)? {
         extents.push(Extent { at: at + extent.at, content: extent.content });

@@ -1,0 +1,114 @@
+//! A small image, sealed but not written, and what goes into small images.
+#![allow(dead_code)] // each test binary uses its own part
+
+use std::path::Path;
+
+use imagebuild::arch::Arch;
+use imagebuild::artifact::{self, Artifact, Writing};
+use imagebuild::boot::{self, Boot, Parts, Target};
+use imagebuild::disk::{Disk, Layout, Pieces, Sizes};
+use imagebuild::epoch::Epoch;
+use imagebuild::guid::Guid;
+use imagebuild::output::{Emit, Format};
+use imagebuild::path::RootPath;
+use imagebuild::profile::{self, Encryption, Image, Var};
+use imagebuild::report::Report;
+use imagebuild::root::{self, Root};
+use imagebuild::size::Size;
+use imagebuild::squashfs::Options;
+use imagebuild::store::Store;
+use imagebuild::system::depmod::depmod;
+use imagebuild::tree::{Content, Meta, Tree};
+
+use super::binaries;
+
+/// The kernel's.
+pub const RELEASE: &str = "6.12.0-test";
+pub const EPOCH: Epoch = Epoch(1_700_000_000);
+
+pub fn image() -> Image {
+    Image { id: "small".to_owned(), version: "1.0.0".to_owned(), arch: Arch::Amd64 }
+}
+
+/// Slots of so many MiB.
+pub fn slots(slot: u64, slots: u8) -> profile::Layout {
+    profile::Layout { slot: Size(slot << 20), slots, esp: Size(260 << 20) }
+}
+
+pub const VAR: Var = Var { size: Size(64 << 20), encryption: Encryption::None };
+
+/// Bytes without a pattern that could hide a shift.
+pub fn noise(length: usize, seed: u32) -> Content {
+    let mut state = seed | 1;
+    let next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 24) as u8
+    };
+    Content::bytes(std::iter::repeat_with(next).take(length).collect::<Vec<u8>>())
+}
+
+/// The disk as the file `path`.
+pub fn write(format: &dyn Format, disk: &Disk, path: &Path) -> Artifact {
+    let spool = path.parent().unwrap();
+    let how = Emit { jobs: 2, seed: Guid::seed("small"), epoch: EPOCH, name: "small", spool };
+    artifact::write(&Writing { format, compress: None, how }, disk, path, None).unwrap()
+}
+
+pub fn put(tree: &mut Tree, path: &str, bytes: Vec<u8>) {
+    tree.put_file(&RootPath::new(path).unwrap(), Meta::new(0o644, EPOCH.0), Content::bytes(bytes)).unwrap();
+}
+
+/// A kernel with `modules`, and the programs that firmware starts.
+pub fn tree(modules: &[&str]) -> Tree {
+    let mut tree = Tree::default();
+    for name in modules {
+        let path = format!("/usr/lib/modules/{RELEASE}/kernel/{name}.ko");
+        put(&mut tree, &path, binaries::module(&[], &["printk"], &[]));
+    }
+    put(&mut tree, &format!("/boot/vmlinuz-{RELEASE}"), b"kernel".repeat(1000));
+    put(&mut tree, "/usr/lib/os-release", b"ID=test\n".to_vec());
+    for name in ["linuxx64.efi.stub", "systemd-bootx64.efi", "addonx64.efi.stub"] {
+        put(&mut tree, &format!("/usr/lib/systemd/boot/efi/{name}"), binaries::stub());
+    }
+    tree
+}
+
+/// What a small image is made of.
+pub struct Small {
+    /// Holds the store, and whatever else.
+    pub folder: tempfile::TempDir,
+    pub layout: Layout,
+    pub root: Root,
+    pub boot: Boot,
+    pub parts: Parts,
+}
+
+impl Small {
+    /// Packs and seals a tree.
+    pub fn new(mut tree: Tree) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("store")).unwrap();
+        let image = image();
+        let modules = depmod(&mut tree, RELEASE, EPOCH, None, 1).unwrap();
+        let options = Options { level: 1, epoch: EPOCH.0, ..Options::default() };
+        let (root, _) = root::pack(&tree, &store, &options, &Guid::seed(&image.id), &Report::silent()).unwrap();
+        let parts = Parts::find(&tree, image.arch, modules).unwrap();
+        let target = Target {
+            image: &image,
+            words: &[],
+            drivers: &[],
+            root: &root.root_hash,
+            init: b"init",
+            bios: false,
+            epoch: EPOCH,
+        };
+        let boot = boot::assemble(&parts, &target, &store).unwrap();
+        let layout = Layout::new(&image, Sizes::new(&slots(4, 2), &VAR, false).unwrap(), &root.root_hash).unwrap();
+        Small { folder, layout, root, boot, parts }
+    }
+
+    pub fn pieces(&self) -> Pieces {
+        let (root, verity) = (self.root.squashfs.content(), self.root.verity.content());
+        Pieces { esp: self.boot.esp.clone(), root, verity }
+    }
+}
