@@ -44,6 +44,15 @@ pub fn read_back(file: Vec<u8>, kind: &str) -> Vec<u8> {
     out
 }
 
+/// The file that `format` makes of [`sample`], once it is read back: the same, with zeros up to a whole `unit`.
+pub fn round_trip(format: &dyn Format, unit: usize) -> Vec<u8> {
+    let mut bytes = sample();
+    let file = emitted(format, &Disk::of(Arc::new(bytes.clone())).unwrap());
+    bytes.resize(bytes.len().next_multiple_of(unit), 0);
+    assert!(read_back(file.clone(), format.name()) == bytes, "{} in units of {unit}", format.name());
+    file
+}
+
 /// Noise, runs, a tail that is no whole cluster.
 pub fn sample() -> Vec<u8> {
     let mut bytes = vec![0; (9 << 20) + 1536];

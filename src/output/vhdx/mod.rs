@@ -68,11 +68,8 @@ fn checksum(bytes: &[u8]) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
-    use crate::disk::Disk;
-    use crate::output::tests::{emitted, hostile, read_back, sample};
+    use crate::output::tests::{hostile, round_trip};
     use crate::profile::Vhdx;
     use crate::size::Size;
 
@@ -86,18 +83,14 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_again() {
-        let bytes = sample();
-        let disk = Disk::of(Arc::new(bytes.clone())).unwrap();
-        for block in [1, 2, 32, 256] {
-            let file = emitted(&Vhdx { block: Size(block * Size::MIB) }, &disk);
-            assert!(read_back(file, "vhdx") == bytes, "{block}");
+        for block in [2, 32, 256] {
+            round_trip(&Vhdx { block: Size(block * Size::MIB) }, 1);
         }
     }
 
     #[test]
     fn headers_that_lie_are_refused_or_read_within_bounds() {
-        let disk = Disk::of(Arc::new(sample())).unwrap();
-        let mut file = emitted(&Vhdx { block: Size(Size::MIB) }, &disk);
+        let mut file = round_trip(&Vhdx { block: Size(Size::MIB) }, 1);
         // One of each pair alone, with a checksum that fits nothing: refused.
         for at in [HEADERS[0], REGIONS[0]] {
             hostile(&file, at as usize..at as usize + 90);
