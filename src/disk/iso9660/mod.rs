@@ -112,6 +112,29 @@ mod tests {
     }
 
     #[test]
+    fn folders_whose_paths_have_no_end_are_refused() {
+        let mut bytes = bytes(&BTreeMap::new());
+        // Each folder has 2048 blocks and begins a block behind the last one, which it is the last record of.
+        let (first, length) = (bytes.len(), 4usize << 20);
+        for block in 0..2048 + 16 {
+            for last in [false, false, false, false, false, false, false, true] {
+                let child = if last { (block + 1usize).saturating_sub(2047) } else { 0 };
+                let mut record = [b'x'; 234];
+                (record[0], record[25], record[32]) = (234, 2, 200);
+                record[2..6].copy_from_slice(&((first / 2048 + child) as u32).to_le_bytes());
+                record[10..14].copy_from_slice(&(length as u32).to_le_bytes());
+                bytes.extend(record);
+            }
+            bytes.resize(first + (block + 1) * 2048, 0);
+        }
+        let root = PRIMARY as usize * 2048;
+        bytes[root + 158..root + 162].copy_from_slice(&((first / 2048) as u32).to_le_bytes());
+        bytes[root + 166..root + 170].copy_from_slice(&(length as u32).to_le_bytes());
+        let error = Reader::new(&bytes).unwrap().files().unwrap_err();
+        assert!(error.message().contains("too many or too long"), "{error}");
+    }
+
+    #[test]
     fn any_change_of_a_sound_volume_is_answered() {
         let files = files();
         let good = bytes(&files);

@@ -11,6 +11,9 @@ use crate::error::{Error, Result};
 const MAX_FILES: usize = 65_536;
 /// A folder of more bytes is refused.
 const MAX_FOLDER: u64 = 4 << 20;
+/// Bytes of all paths together; more are refused. Each path counts [`PATH`] bytes more, for what is kept beside it.
+const MAX_PATHS: usize = 64 << 20;
+const PATH: usize = 64;
 /// Descriptors that are looked through for the last one.
 const MAX_DESCRIPTORS: u64 = 32;
 
@@ -87,6 +90,7 @@ impl<'a> Reader<'a> {
     pub fn files(&self) -> Result<Vec<Found>> {
         let mut out = BTreeMap::new();
         let mut seen = BTreeSet::new();
+        let mut paths = 0;
         let mut queue = vec![(String::new(), self.root)];
         while let Some((prefix, (at, length))) = queue.pop() {
             if !seen.insert(at) || seen.len() + out.len() > MAX_FILES {
@@ -106,6 +110,10 @@ impl<'a> Reader<'a> {
                     let Some(name) = name(record)? else { continue };
                     let place = (u32_at(record, 2)? * BLOCK, u32_at(record, 10)?);
                     let path = format!("{prefix}{name}");
+                    paths += path.len() + PATH;
+                    if paths > MAX_PATHS {
+                        return Err(bad("its paths are too many or too long"));
+                    }
                     if record[25] & 2 != 0 {
                         queue.push((format!("{path}/"), place));
                         continue;

@@ -68,6 +68,9 @@ impl Volume<'_> {
         if plan.end > self.length || !self.length.is_multiple_of(BLOCK) {
             return Err(Error::user(format!("the files do not fit a volume of {} bytes", self.length)));
         }
+        if let Some((path, _)) = self.files.iter().find(|(_, content)| u32::try_from(content.len()).is_err()) {
+            return Err(Error::user(format!("`{path}` has 4 GiB or more, too much for an ISO 9660")));
+        }
         let mut out = vec![
             Extent { at: PRIMARY * BLOCK, content: Content::bytes(self.primary(&plan)?) },
             Extent { at: TERMINATOR * BLOCK, content: Content::bytes(descriptor(255)) },
@@ -96,7 +99,6 @@ impl Volume<'_> {
         let table: usize = folders.iter().map(|folder| table_entry(&folder.identifier)).sum();
         let tables = (table as u64).div_ceil(BLOCK);
         let mut block = TABLES + 2 * tables;
-        let plan = Plan { folders: Vec::new(), tables, places: BTreeMap::new(), end: 0 };
         for index in 0..folders.len() {
             // Sizes of records do not depend on what they point to.
             let bytes = self.records(&folders, index, |_| (0, 0))?;
@@ -109,12 +111,12 @@ impl Volume<'_> {
             places.insert(path.clone(), block * BLOCK);
             block += content.len().div_ceil(BLOCK);
         }
-        Ok(Plan { folders, places, end: block * BLOCK, ..plan })
+        Ok(Plan { folders, tables, places, end: block * BLOCK })
     }
 
     /// All folders, the root first, with their entries.
     fn folders(&self) -> Result<Vec<Folder>> {
-        let root = |path: &str, identifier, parent| Folder {
+        let empty = |path: &str, identifier, parent| Folder {
             path: path.to_owned(),
             identifier,
             parent,
@@ -122,7 +124,7 @@ impl Volume<'_> {
             block: 0,
             length: 0,
         };
-        let mut folders = vec![root("", vec![0], 0)];
+        let mut folders = vec![empty("", vec![0], 0)];
         let mut at = 0;
         while at < folders.len() {
             let prefix = match folders[at].path.as_str() {
@@ -147,7 +149,7 @@ impl Volume<'_> {
                 let path = format!("{prefix}{name}");
                 let below = match folder {
                     true => {
-                        folders.push(root(&path, identifier.clone(), at));
+                        folders.push(empty(&path, identifier.clone(), at));
                         Below::Folder(folders.len() - 1)
                     }
                     false => Below::File(path),
@@ -194,12 +196,7 @@ impl Volume<'_> {
     }
 
     fn folder(&self, plan: &Plan, index: usize) -> Result<Vec<u8>> {
-        for (path, content) in self.files {
-            if u32::try_from(content.len()).is_err() {
-                return Err(Error::user(format!("`{path}` has 4 GiB or more, too much for an ISO 9660")));
-            }
-        }
-        // Blocks are counted with 32 bits: `primary` saw to it that the medium is smaller.
+        // Bytes and blocks are counted with 32 bits: `extents` and `primary` saw to it that there are no more.
         self.records(&plan.folders, index, |below| match below {
             Below::Folder(index) => (plan.folders[*index].block as u32, plan.folders[*index].length as u32),
             Below::File(path) => {
