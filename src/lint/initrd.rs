@@ -3,6 +3,9 @@
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read};
 
+use liblzma::bufread::XzDecoder;
+use liblzma::stream::Stream;
+
 use super::finding::{Finding, Rule};
 use crate::error::{Error, Result};
 use crate::size::human;
@@ -27,6 +30,8 @@ static WHOLE: Rule = Rule {
 const MAX: u64 = 384 << 20;
 /// More than this is not unpacked: the kernel itself would need twice the memory.
 const MAX_UNPACKED: u64 = 4 << 30;
+/// Memory that an xz stream may ask for; its header alone could ask for 4 GiB.
+const XZ_MEMORY: u64 = 256 << 20;
 /// Files of an initrd; a whole distribution has fewer.
 const MAX_FILES: usize = 500_000;
 /// Bytes of a header.
@@ -83,7 +88,9 @@ fn archives(bytes: &[u8], contents: &mut Contents) -> Result<()> {
                 rest = packed(flate2::bufread::GzDecoder::new(rest), &mut left, contents)?.into_inner();
             }
             [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => {
-                rest = packed(liblzma::bufread::XzDecoder::new(rest), &mut left, contents)?.into_inner();
+                let stream = Stream::new_stream_decoder(XZ_MEMORY, 0);
+                let stream = stream.map_err(|error| Error::system(format!("preparing xz: {error}")))?;
+                rest = packed(XzDecoder::new_stream(rest, stream), &mut left, contents)?.into_inner();
             }
             // lz4 in its old form, bzip2, lzma, lzo: the kernel reads them, this does not.
             [0x02, 0x21, 0x4c, 0x18, ..] | [b'B', b'Z', b'h', ..] | [0x5d, 0, 0, ..] | [0x89, b'L', b'Z', b'O', ..] => {

@@ -17,7 +17,7 @@ mod vhd;
 
 pub use finding::{Finding, Rule};
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::arch::Arch;
 use crate::boot::loader_path;
@@ -29,13 +29,16 @@ use crate::disk::gpt::{self, Entry, Table};
 use crate::error::{Error, Kind, Result};
 use crate::output;
 use crate::output::archive::is_archive;
-use crate::path::RootPath;
 use crate::profile::Cloud;
 use crate::squashfs::{self, NodeKind};
+use crate::tree::Opened;
 use crate::verity;
 
 /// A list of modules in the kernel has some 10 kB.
 const MAX_LIST: u64 = 16 << 20;
+
+/// Where a root has modules, and the lists of them.
+const MODULES: &[u8] = b"/usr/lib/modules/";
 
 /// What an image is held against besides the rules for all.
 #[derive(Debug, Clone, Copy)]
@@ -172,23 +175,28 @@ pub fn error(report: &Report) -> Option<Error> {
 
 /// A disk before any file of it is written, held against the rules.
 pub fn unwritten(made: &Disk, asked: &Asked<'_>) -> Result<Report> {
-    let bytes: Arc<dyn Bytes> = Arc::new(Unwritten(made.clone()));
+    let bytes: Arc<dyn Bytes> = Arc::new(Unwritten { disk: made.clone(), opened: Mutex::default() });
     disk(&bytes, None, asked)
 }
 
 /// The bytes of a disk that is no file yet.
 #[derive(Debug)]
-struct Unwritten(Disk);
+struct Unwritten {
+    disk: Disk,
+    /// The file that was read last.
+    opened: Mutex<Opened>,
+}
 
 impl Bytes for Unwritten {
     fn length(&self) -> u64 {
-        self.0.len()
+        self.disk.len()
     }
 
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> std::io::Result<()> {
         match offset.checked_add(buffer.len() as u64) {
-            Some(end) if end <= self.0.len() => {
-                Ok(self.0.read_at(&mut crate::tree::Opened::default(), offset, buffer)?)
+            Some(end) if end <= self.disk.len() => {
+                let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+                Ok(self.disk.read_at(&mut opened, offset, buffer)?)
             }
             _ => Err(std::io::Error::new(std::io::ErrorKind::UnexpectedEof, "reading past the end")),
         }
@@ -283,11 +291,10 @@ type Names = std::collections::BTreeSet<String>;
 /// Modules in the kernel, and those that the root has.
 fn modules(root: Part) -> Result<(Names, Names)> {
     let image = squashfs::Image::new(Box::new(root))?;
-    let folder = RootPath::new("/usr/lib/modules")?;
     let (mut builtin, mut found) = (Names::new(), Names::new());
     image.walk(&mut |node| {
         let path = node.path.as_bytes();
-        if !path.starts_with(folder.to_string().as_bytes()) || !matches!(node.kind, NodeKind::File(_)) {
+        if !path.starts_with(MODULES) || !matches!(node.kind, NodeKind::File(_)) {
             return Ok(());
         }
         if path.ends_with(b"/modules.builtin") {

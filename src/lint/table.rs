@@ -84,8 +84,8 @@ pub fn check(disk: &dyn Bytes, out: &mut Vec<Finding>) -> Result<Option<Table>> 
     let sound = bounds(&table, copy.last_usable, out);
     let unit = u64::from(sector);
     for entry in &table.entries {
-        if !entry.first.saturating_mul(unit).is_multiple_of(ALIGNMENT) {
-            let at = entry.first.saturating_mul(unit);
+        let at = entry.first.saturating_mul(unit);
+        if !at.is_multiple_of(ALIGNMENT) {
             out.push(ALIGNED.broken(format!("the partition `{}` begins at byte {at}", entry.label.escape_debug())));
         }
     }
