@@ -199,7 +199,7 @@ fn judged(found: lint::Report) -> Result<()> {
 fn check(profile: &Profile, disks: &target::Disks, cx: &Context) -> Result<()> {
     let stage = cx.report.stage("check", None);
     for (output, placed) in profile.outputs.iter().zip(&disks.of) {
-        let doing = || format!("checking the output `{}`", output.name.as_deref().unwrap_or(output.format.name()));
+        let doing = || format!("checking the output `{}`", output.label());
         let found = lint::unwritten(&placed.disk, &asked(profile, output)).context(doing)?;
         found.unchecked.iter().for_each(|what| cx.report.warn(format!("not looked at: {what}")));
         judged(found).context(doing)?;
@@ -227,8 +227,7 @@ fn write(
         let path = folder.join(format!("{name}{}", output::suffix(output, &maker)));
         let target::Placed { layout, pieces, disk, cd, .. } = placed;
         let made = output::Made { image: &profile.image, boot, layout, pieces, disk, cd: cd.as_ref() };
-        let mut size = disk.len();
-        let artifacts = match &maker {
+        let (artifacts, size) = match &maker {
             output::Maker::File(format) => {
                 let writing = artifact::Writing { format: &**format, compress: output.compress, how };
                 let check = |file: &Path| match output.compress {
@@ -236,15 +235,16 @@ fn write(
                     // What is in it was looked at before.
                     Some(_) => Ok(()),
                 };
-                vec![artifact::write_checked(&writing, disk, &path, Some(&stage), &check)?]
+                (vec![artifact::write_checked(&writing, disk, &path, Some(&stage), &check)?], disk.len())
             }
             output::Maker::Medium(medium) => {
                 let writing = artifact::Writing { format: &profile::Raw {}, compress: output.compress, how };
-                let disk = medium.disk(&made, &how)?;
-                size = disk.len();
-                vec![artifact::write(&writing, &disk, &path, Some(&stage))?]
+                let medium = medium.disk(&made, &how)?;
+                (vec![artifact::write(&writing, &medium, &path, Some(&stage))?], medium.len())
             }
-            output::Maker::Folder(bundle) => artifact::write_bundle(&**bundle, &made, &how, &path, Some(&stage))?,
+            output::Maker::Folder(bundle) => {
+                (artifact::write_bundle(&**bundle, &made, &how, &path, Some(&stage))?, disk.len())
+            }
         };
         let entry = |artifact: artifact::Artifact| manifest::Artifact {
             // All of them lie below the folder.

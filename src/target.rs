@@ -86,12 +86,19 @@ pub struct Disks {
 pub fn place(profile: &Profile, root: &Root, boot: &Boot, parts: &Parts, epoch: Epoch) -> Result<Disks> {
     let sizes = disk::Sizes::new(&profile.layout, &profile.var, profile.boot.bios())?;
     let layout = Layout::new(&profile.image, sizes, &root.root_hash)?;
-    let mut made: BTreeMap<Shape, Arc<Placed>> = BTreeMap::new();
-    let mut disks = Disks { layout: layout.clone(), of: Vec::new(), warning: None };
+    let doing = |output: &Output| format!("placing the output `{}`", output.label());
+    let mut shapes = Vec::new();
     for output in &profile.outputs {
-        let doing = || format!("placing the output `{}`", output.name.as_deref().unwrap_or(output.format.name()));
-        let shape = Shape::of(profile, output, &layout, &boot.cmdline).context(doing)?;
-        if let Some(placed) = made.get(&shape) {
+        shapes.push(Shape::of(profile, output, &layout, &boot.cmdline).context(|| doing(output))?);
+    }
+    let outputs = || profile.outputs.iter().zip(&shapes);
+    let isos = outputs().filter(|(output, _)| matches!(output.format, Format::Iso(_)));
+    let on_cds: BTreeSet<&Shape> = isos.map(|(_, shape)| shape).filter(|_| boot.grub.is_some()).collect();
+    let mut made: BTreeMap<&Shape, Arc<Placed>> = BTreeMap::new();
+    let mut disks = Disks { layout: layout.clone(), of: Vec::new(), warning: None };
+    for (output, shape) in outputs() {
+        let doing = || doing(output);
+        if let Some(placed) = made.get(shape) {
             disks.of.push(placed.clone());
             continue;
         }
@@ -102,13 +109,16 @@ pub fn place(profile: &Profile, root: &Root, boot: &Boot, parts: &Parts, epoch: 
         let layout = layout.on(shape.length, shape.sector)?;
         let bios = bios(profile, boot, parts, &layout, &shape.words).context(doing)?;
         let (disk, warning) = disk::place(&layout, &pieces, bios.as_ref(), epoch).context(doing)?;
+        // The same of all disks: their slots have one size.
         disks.warning = warning;
-        let cd = profile.outputs.iter().any(|output| matches!(output.format, Format::Iso(_))) && boot.grub.is_some();
-        let cd = cd.then(|| {
-            boot::make_grub(parts, &profile.image, &whole(&boot.cmdline, &shape.words), Place::Medium).context(doing)
-        });
-        let placed = Placed { layout, pieces, disk, words: shape.words.clone(), cd: cd.transpose()? };
-        let placed = Arc::new(placed);
+        let cd = match on_cds.contains(shape) {
+            true => {
+                let line = whole(&boot.cmdline, &shape.words);
+                Some(boot::make_grub(parts, &profile.image, &line, Place::Medium).context(doing)?)
+            }
+            false => None,
+        };
+        let placed = Arc::new(Placed { layout, pieces, disk, words: shape.words.clone(), cd });
         made.insert(shape, placed.clone());
         disks.of.push(placed);
     }

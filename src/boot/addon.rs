@@ -21,9 +21,8 @@ pub fn make(parts: &Parts, base: &str, words: &[String]) -> Result<Option<Conten
         return Ok(None);
     }
     let line = cmdline::addon(base, words)?;
-    let missing = || Error::user("the tree has no stub for addons of the command line");
     let stub = parts.addon_stub.as_ref().ok_or_else(|| {
-        missing()
+        Error::user("the tree has no stub for addons of the command line")
             .hint("expected `/usr/lib/systemd/boot/efi/addon*.efi.stub`, from systemd-boot-efi")
             .hint("words that every target needs may stand in `kernel.cmdline` instead")
     })?;

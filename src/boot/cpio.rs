@@ -42,7 +42,6 @@ impl Cpio {
 
     /// The archive, or what is left of it.
     pub fn finish(mut self) -> Result<Vec<u8>> {
-        self.number = 0;
         self.entry("TRAILER!!!", 0, (0, 0), &[])?;
         Ok(self.out)
     }

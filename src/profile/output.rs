@@ -24,6 +24,13 @@ pub struct Output {
     pub cmdline: Vec<String>,
 }
 
+impl Output {
+    /// What messages call it: its name, else that of its format.
+    pub fn label(&self) -> &str {
+        self.name.as_deref().unwrap_or(self.format.name())
+    }
+}
+
 /// `format.NAME = {}`: the options are the format.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
