@@ -505,8 +505,9 @@ fn archives_and_cds_that_lie_are_findings_not_errors() {
     // Of the CD: descriptor, boot record, catalogue, boot sector.
     let lies =
         [16 * 2048..16 * 2048 + 88, 17 * 2048..17 * 2048 + 76, 19 * 2048..19 * 2048 + 96, 20 * 2048..20 * 2048 + 64];
-    for (file, ranges) in [(&ova, vec![0..512]), (&cd(0, 0xef), lies.to_vec())] {
-        for at in ranges.into_iter().flatten() {
+    let lies = lies.into_iter().flatten().collect::<Vec<usize>>();
+    for (file, places) in [(&ova, (0..512).collect()), (&cd(0, 0xef), lies)] {
+        for at in places {
             for value in [0, 0x7f, 0xff] {
                 let mut bad = file.clone();
                 bad[at] = value;

@@ -1,7 +1,7 @@
 //! ISO images: what El Torito says of the image that UEFI starts.
 
 use super::finding::{Finding, Rule};
-use crate::bytes::Bytes;
+use crate::bytes::{Bytes, le16, le32};
 use crate::error::Result;
 
 /// Rules of this subject.
@@ -32,9 +32,7 @@ pub fn check(file: &dyn Bytes, out: &mut Vec<Finding>) -> Result<()> {
         file.read_at(&mut block, number.checked_mul(SECTOR)?).ok()?;
         Some(block)
     };
-    let word = |bytes: &[u8], at: usize| {
-        u64::from(u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]))
-    };
+    let word = |bytes: &[u8], at: usize| u64::from(le32(bytes, at));
     let volume = sector(16).map_or(0, |block| word(&block, 80) * SECTOR);
     let record = (17..32).filter_map(sector).take_while(|block| block[0] != 255).find(|block| block[0] == 0);
     let Some(record) = record.filter(|record| record[7..30] == *b"EL TORITO SPECIFICATION") else {
@@ -49,13 +47,13 @@ pub fn check(file: &dyn Bytes, out: &mut Vec<Finding>) -> Result<()> {
         out.push(LOAD.broken("no entry for UEFI in the boot catalogue"));
         return Ok(());
     };
-    let (count, first) = (u64::from(u16::from_le_bytes([entry[6], entry[7]])), word(&entry, 8));
+    let (count, first) = (u64::from(le16(&entry, 6)), word(&entry, 8));
     let mut boot = [0; 512];
     if file.read_at(&mut boot, first * SECTOR).is_err() || boot[510..] != [0x55, 0xaa] {
         out.push(LOAD.broken(format!("no FAT at sector {first}, where the entry points to")));
         return Ok(());
     }
-    let half = |at: usize| u64::from(u16::from_le_bytes([boot[at], boot[at + 1]]));
+    let half = |at: usize| u64::from(le16(&boot, at));
     let sectors = if half(19) == 0 { word(&boot, 32) } else { half(19) };
     let bytes = sectors * half(11);
     let loaded = if count < 2 { volume.saturating_sub(first * SECTOR) } else { count * 512 };
@@ -78,7 +76,7 @@ fn entry(catalogue: &[u8]) -> Option<[u8; 32]> {
                 return None;
             }
             platform = entry[1];
-            left = u16::from_le_bytes([entry[2], entry[3]]);
+            left = le16(entry, 2);
             continue;
         }
         left -= 1;
