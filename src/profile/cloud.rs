@@ -156,8 +156,10 @@ impl Cloud {
     pub fn commands(&self, known: &BTreeMap<&str, String>) -> Vec<String> {
         let fill = |command: &String| {
             placeholders(command).into_iter().fold(command.clone(), |filled, word| {
-                let value = known.get(word).or_else(|| self.metadata.get(word));
-                value.map_or(filled.clone(), |value| filled.replace(&format!("{{{word}}}"), value))
+                match known.get(word).or_else(|| self.metadata.get(word)) {
+                    Some(value) => filled.replace(&format!("{{{word}}}"), value),
+                    None => filled,
+                }
             })
         };
         self.import.iter().map(fill).collect()
