@@ -21,6 +21,7 @@ pub mod report;
 pub mod process;
 pub mod temp;
 pub mod tree;
+pub mod container;
 pub mod store;
 pub mod profile;
 pub mod lock;

@@ -5,7 +5,9 @@ mod build;
 mod check;
 mod clouds;
 mod completions;
+mod container;
 mod convert;
+mod input;
 mod inspect;
 mod lint;
 mod lock;
@@ -114,6 +116,8 @@ enum Verb {
     Check(check::Args),
     /// List the clouds that an output can be for, or show one and how it imports an image.
     Clouds(clouds::Args),
+    /// Write a folder or a tar archive as a container image.
+    Container(container::Args),
     /// Write a disk image in another format.
     Convert(convert::Args),
     /// Print the completions of a shell.
@@ -196,6 +200,7 @@ impl Cli {
             Verb::Update(args) => update::run(args, &self.global.context(report)?),
             Verb::Vendor(args) => vendor::run(args, &self.global.context(report)?),
             Verb::Store(args) => store::run(args, &self.global.context(report)?),
+            Verb::Container(args) => container::run(args, report),
             Verb::Convert(args) => convert::run(args, self.global.jobs(), report),
             Verb::Clouds(args) => clouds::run(args, report),
             Verb::Completions(args) => completions::run(args),

@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
+use super::input::{Input, folder};
 use crate::bytes::Whole;
 use crate::digest::Digest;
 use crate::error::{Context, Error, Result};
@@ -54,14 +55,8 @@ pub fn run(args: &Args, report: &Report, jobs: usize) -> Result<()> {
         return Err(Error::user(format!("{} has no levels", args.codec.name())).hint("leave `--level` out"));
     }
     let packing = || format!("packing `{}`", args.input.display());
-    // The archive's spool lives as long as its tree is read.
-    let archive;
-    let tree = if args.input.is_dir() {
-        &tree::scan(&args.input, report).context(packing)?
-    } else {
-        archive = tree::tarball::read(&args.input, folder(&args.output), report).context(packing)?;
-        &archive.tree
-    };
+    let input = Input::read(&args.input, folder(&args.output), report).context(packing)?;
+    let tree = input.tree();
     let mut image = Temp::new_in(folder(&args.output))?;
     let content = tree.leaves.iter().map(tree::Leaf::content).map(|content| content.map_or(0, tree::Content::len));
     let stage = report.stage("pack", Some(content.sum()));
@@ -115,9 +110,4 @@ fn codec(text: &str) -> Result<Codec, String> {
     let all = [Codec::Zstd, Codec::Xz, Codec::Gzip, Codec::Lz4, Codec::None];
     let found = all.into_iter().find(|codec| codec.name() == text);
     found.ok_or_else(|| "expected zstd, xz, gzip, lz4 or none".to_owned())
-}
-
-/// The folder in which a file appears.
-fn folder(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }

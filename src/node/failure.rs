@@ -27,12 +27,13 @@ const REBOOT_HEAD: &str = "DefaultDependencies=no\nConflicts=shutdown.target\nBe
 /// A unit that writes `imagebuild: WHAT: WHY`, as an error of the kernel's log, to every console of the kernel.
 ///
 /// Not to /dev/console itself: systemd-tmpfiles does not wait until a terminal has room, and a failure, about which
-/// much is printed, is just when it has none.
+/// much is printed, is just when it has none. The line ends in a newline: the kernel shows one that does not only when
+/// the next one comes.
 pub(super) fn say(what: &str, why: &str, head: &str) -> String {
     format!(
         "[Unit]\nDescription={what}: {why}\n{head}\n\
          [Service]\nType=oneshot\nRemainAfterExit=yes\n\
-         StandardInput=data\nStandardInputText=w /dev/kmsg - - - - <3>imagebuild: {what}: {why}\n\
+         StandardInput=data\nStandardInputText=w /dev/kmsg - - - - <3>imagebuild: {what}: {why}\\\\n\n\
          ExecStart=-systemd-tmpfiles --create -\n"
     )
 }

@@ -1,19 +1,11 @@
-//! Container images that the tool assembles itself: packages and files become an OCI layout.
-//!
-//! ```text
-//! oci-layout  index.json  blobs/sha256/{config, layer, manifest}
-//! ```
-//!
-//! One layer, an uncompressed tar: it lies in a squashfs that compresses better, and no codec's version can
-//! change its digest. No registry, no container engine; the same packages give the same bytes.
+//! Container images of the profile: assembled from packages and files, or brought as an archive.
 
 use std::collections::BTreeMap;
 use std::io::Read;
 
-use serde_json::json;
-
 use super::layer;
 use crate::arch::Arch;
+use crate::container::{Container, Settings};
 use crate::digest::Digest;
 use crate::epoch::Epoch;
 use crate::error::{Context, Error, Result};
@@ -45,63 +37,11 @@ pub fn assemble(
     };
     let step = || format!("assembling the container image `{}`", preload.name);
     let tree = layer::tree(preload, packages, files, epoch).context(step)?;
-    let mut bytes = Vec::new();
-    layer::write(&tree, epoch, &mut bytes).context(step)?;
-    let layer = Digest::of(&bytes);
-    let mut settings = json!({ "Entrypoint": entrypoint });
-    for (name, value) in [("Cmd", cmd), ("Env", env)] {
-        if !value.is_empty() {
-            settings[name] = json!(value);
-        }
-    }
-    if let Some(user) = user {
-        settings["User"] = json!(user);
-    }
-    let config = json!({
-        "architecture": arch.name(),
-        "config": settings,
-        "os": "linux",
-        "rootfs": { "diff_ids": [format!("sha256:{layer}")], "type": "layers" },
-    })
-    .to_string();
-    let manifest = json!({
-        "config": descriptor("application/vnd.oci.image.config.v1+json", config.as_bytes()),
-        "layers": [{
-            "digest": format!("sha256:{layer}"),
-            "mediaType": "application/vnd.oci.image.layer.v1.tar",
-            "size": bytes.len(),
-        }],
-        "mediaType": "application/vnd.oci.image.manifest.v1+json",
-        "schemaVersion": 2,
-    })
-    .to_string();
-    let mut entry = descriptor("application/vnd.oci.image.manifest.v1+json", manifest.as_bytes());
-    entry["annotations"] = json!({ "io.containerd.image.name": preload.name });
-    entry["platform"] = json!({ "architecture": arch.name(), "os": "linux" });
-    let index = json!({
-        "manifests": [entry],
-        "mediaType": "application/vnd.oci.image.index.v1+json",
-        "schemaVersion": 2,
-    })
-    .to_string();
-    let digest = Digest::of(manifest.as_bytes());
+    let settings = Settings { name: &preload.name, entrypoint, cmd, env, user: user.as_deref() };
+    let container = Container::assemble(&tree, &settings, arch, epoch).context(step)?;
+    let digest = container.digest;
     let key = Key::new("oci", VERSION).with(&preload.name).with(digest.0).with(epoch.0.to_le_bytes());
-    let (blob, _) = store.derived(key, |out| {
-        let mut archive = tar::Builder::new(out);
-        let members = [
-            ("oci-layout".to_owned(), br#"{"imageLayoutVersion":"1.0.0"}"#.as_slice()),
-            ("index.json".to_owned(), index.as_bytes()),
-            (format!("blobs/sha256/{digest}"), manifest.as_bytes()),
-            (format!("blobs/sha256/{}", Digest::of(config.as_bytes())), config.as_bytes()),
-            (format!("blobs/sha256/{layer}"), bytes.as_slice()),
-        ];
-        for (name, bytes) in members {
-            let mut header = layer::header(tar::EntryType::Regular, 0o644, (0, 0), epoch, bytes.len() as u64);
-            archive.append_data(&mut header, name, bytes)?;
-        }
-        archive.finish()?;
-        Ok(())
-    })?;
+    let (blob, _) = store.derived(key, |out| container.write(out))?;
     Ok(Image { name: preload.name.clone(), digest, archive: blob.content() })
 }
 
@@ -137,10 +77,6 @@ fn index(archive: &Content) -> Result<serde_json::Value> {
         }
     }
     Err(Error::user("there is no `index.json` in the archive"))
-}
-
-fn descriptor(kind: &str, bytes: &[u8]) -> serde_json::Value {
-    json!({ "digest": format!("sha256:{}", Digest::of(bytes)), "mediaType": kind, "size": bytes.len() })
 }
 
 #[cfg(test)]

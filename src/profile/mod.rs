@@ -39,6 +39,7 @@ pub use output::{
     Product, Qcow2, Raw, Split, Update, Vhd, VhdKind, Vhdx, Vmdk, VmdkKind,
 };
 pub use program::{Component, Go, Origin, Program, Url};
+pub use resolve::is_reference;
 pub use show::show;
 
 use std::collections::BTreeMap;

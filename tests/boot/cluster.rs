@@ -44,10 +44,10 @@ ExecStart=systemd-tmpfiles --create /usr/lib/probe/done.conf
 """
 [[file]]
 path = "/usr/lib/probe/names.conf"
-text = 'w /dev/kmsg - - - - <3>probe-release %A\nprobe-host %H\nprobe-machine %m'
+text = 'w /dev/kmsg - - - - <3>probe-release %A\nprobe-host %H\nprobe-machine %m\n'
 [[file]]
 path = "/usr/lib/probe/done.conf"
-text = 'w /dev/kmsg - - - - <3>probe-done'
+text = 'w /dev/kmsg - - - - <3>probe-done\n'
 [[file]]
 path = "/etc/kubernetes/touched"
 text = "touched, of release ${version}\n"

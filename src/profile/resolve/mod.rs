@@ -14,6 +14,7 @@ mod pod;
 mod program;
 mod system;
 
+pub use name::reference as is_reference;
 pub use system::writable_defaults;
 
 use std::collections::{BTreeMap, BTreeSet};
