@@ -15,7 +15,7 @@ use crate::error::{Context, Error, Result};
 use crate::output::{Bundle, Compressed, Emit, Files, Format, Made, Written};
 use crate::profile::{Compression, Raw};
 use crate::report::Stage;
-use crate::temp::{Temp, TempFolder};
+use crate::temp::{Temp, TempFolder, beside};
 
 /// Zeros for the hash of holes.
 static ZEROS: [u8; 1 << 16] = [0; 1 << 16];
@@ -56,7 +56,7 @@ pub fn write_checked(
     stage: Option<&Stage<'_>>,
     check: &dyn Fn(&Path) -> Result<()>,
 ) -> Result<Artifact> {
-    let mut file = emit(writing, disk, parent_of(path), stage, Some(Hasher::default())).context(|| doing(path))?;
+    let mut file = emit(writing, disk, beside(path), stage, Some(Hasher::default())).context(|| doing(path))?;
     let (size, sha256) = (file.size, file.sha256()?);
     check(file.temp.path()).context(|| doing(path))?;
     file.temp.persist(path, 0o644)?;
@@ -71,7 +71,7 @@ pub fn write_bundle(
     target: &Path,
     stage: Option<&Stage<'_>>,
 ) -> Result<Vec<Artifact>> {
-    let folder = TempFolder::new_in(parent_of(target)).context(|| doing(target))?;
+    let folder = TempFolder::new_in(beside(target)).context(|| doing(target))?;
     let mut files = Folder { path: folder.path(), target, how: *how, stage, artifacts: Vec::new() };
     bundle.emit(made, how, &mut files).context(|| doing(target))?;
     let artifacts = files.artifacts;
@@ -97,7 +97,7 @@ impl Folder<'_> {
         let (size, sha256) = (file.size, file.sha256()?);
         let place = place(sha256);
         let path = self.path.join(&place);
-        let folder = parent_of(&path);
+        let folder = beside(&path);
         fs::create_dir_all(folder).context(|| format!("making `{}`", folder.display()))?;
         file.temp.persist(&path, 0o644)?;
         self.artifacts.push(Artifact { path: self.target.join(place), size, sha256 });
@@ -118,7 +118,7 @@ impl Files for Folder<'_> {
 
 /// As [`write()`], without a digest, which would have to read every hole; gives the bytes of the file.
 pub fn convert(writing: &Writing<'_>, disk: &Disk, path: &Path, stage: Option<&Stage<'_>>) -> Result<u64> {
-    let file = emit(writing, disk, parent_of(path), stage, None).context(|| doing(path))?;
+    let file = emit(writing, disk, beside(path), stage, None).context(|| doing(path))?;
     file.temp.persist(path, 0o644)?;
     Ok(file.size)
 }
@@ -168,10 +168,6 @@ fn emit(
 
 fn doing(path: &Path) -> String {
     format!("writing `{}`", path.display())
-}
-
-fn parent_of(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Hints where a full disk is the cause.

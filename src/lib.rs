@@ -232,7 +232,7 @@ fn write(
             output::Maker::File(format) => {
                 let writing = artifact::Writing { format: &**format, compress: output.compress, how };
                 let check = |file: &Path| match output.compress {
-                    None => judged(lint::file(&bytes::Whole::shared(file)?, &asked(profile, output))?),
+                    None => judged(lint::file(&bytes::Whole::shared(file)?, folder, &asked(profile, output))?),
                     // What is in it was looked at before.
                     Some(_) => Ok(()),
                 };

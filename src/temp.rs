@@ -50,7 +50,7 @@ impl Temp {
         file.as_file().set_permissions(permissions).context(doing)?;
         file.as_file().sync_all().context(doing)?;
         file.persist(path).map_err(|error| error.error).context(doing)?;
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let folder = beside(path);
         File::open(folder).and_then(|folder| folder.sync_all()).context(doing)
     }
 }
@@ -115,7 +115,7 @@ impl TempFolder {
         // Both names change at once; what was there goes the way of this temporary folder.
         let flags = if path.exists() { RenameFlags::EXCHANGE } else { RenameFlags::NOREPLACE };
         renameat_with(CWD, &self.path, CWD, path, flags).map_err(io::Error::from).context(doing)?;
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let folder = beside(path);
         File::open(folder).and_then(|folder| folder.sync_all()).context(doing)
     }
 }
@@ -129,7 +129,7 @@ impl Drop for TempFolder {
 
 /// Writes `bytes` to `path`, whole or not at all.
 pub fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = beside(path);
     let mut temp = Temp::new_in(folder)?;
     io::Write::write_all(&mut temp, bytes).context(|| format!("writing `{}`", path.display()))?;
     temp.persist(path, 0o644)
@@ -173,6 +173,11 @@ fn forget(path: &Path) {
     if let Ok(mut unfinished) = UNFINISHED.lock() {
         unfinished.remove(path);
     }
+}
+
+/// The folder of a file, as its path has it.
+pub fn beside(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 #[cfg(test)]

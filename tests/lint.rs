@@ -8,6 +8,7 @@ mod small;
 
 use std::collections::BTreeMap;
 use std::io;
+use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
@@ -336,7 +337,7 @@ fn targets() -> Vec<(&'static str, Cloud)> {
 
 /// The rules that refuse a file.
 fn refused(file: &Arc<dyn Bytes>) -> Vec<&'static str> {
-    let report = lint::file(file, &Asked { cloud: None, room: 1 }).unwrap();
+    let report = lint::file(file, Path::new("."), &Asked { cloud: None, room: 1 }).unwrap();
     report.findings.iter().map(|finding| finding.rule.id).collect()
 }
 
@@ -430,7 +431,7 @@ fn files(good: &Good) -> Vec<(&'static str, Arc<dyn Bytes>)> {
     let part = pack(&["--format=oldgnu", "-cSzf"], &["disk.raw"]);
     let (iso, sound) = (cd(4, 0xef), Arc::new(cd(0, 0xef)) as Arc<dyn Bytes>);
     assert_eq!(refused(&sound), [""; 0]);
-    let report = lint::file(&sound, &Asked { cloud: Some(&cloud()), room: 1 }).unwrap();
+    let report = lint::file(&sound, Path::new("."), &Asked { cloud: Some(&cloud()), room: 1 }).unwrap();
     assert_eq!(report.unchecked, ["what Mine asks: a CD without a disk in it"]);
     // Zeros where the entry points to; no boot record before the end of the descriptors.
     let no_fat = [&iso[..20 * 2048], &[0; 2048], &iso[21 * 2048..]].concat();

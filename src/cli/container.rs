@@ -2,14 +2,14 @@
 
 use std::path::PathBuf;
 
-use super::input::{Input, folder};
+use super::input::Input;
 use crate::arch::Arch;
 use crate::container::{Container, Settings};
 use crate::epoch::Epoch;
 use crate::error::{Context, Error, Result};
 use crate::profile;
 use crate::report::{Mode, Report};
-use crate::temp::Temp;
+use crate::temp::{Temp, beside};
 
 /// Writes a folder or a tar archive as a container image: an OCI layout in one archive.
 #[derive(clap::Args)]
@@ -60,7 +60,7 @@ pub fn run(args: &Args, report: &Report) -> Result<()> {
         Error::user("no image is for this host's architecture").hint("name one: --arch amd64 or --arch arm64")
     })?;
     let doing = || format!("making a container image of `{}`", args.input.display());
-    let input = Input::read(&args.input, folder(&args.output), report).context(doing)?;
+    let input = Input::read(&args.input, beside(&args.output), report).context(doing)?;
     let mut tree = input.tree().clone();
     if matches!(input, Input::Folder(_)) {
         // Whoever made the folder is not who owns the image's files.
@@ -74,7 +74,7 @@ pub fn run(args: &Args, report: &Report) -> Result<()> {
         user: args.user.as_deref(),
     };
     let container = Container::assemble(&tree, &settings, arch, Epoch(args.time)).context(doing)?;
-    let mut file = Temp::new_in(folder(&args.output))?;
+    let mut file = Temp::new_in(beside(&args.output))?;
     container.write(&mut file).context(doing)?;
     file.persist(&args.output, 0o644)?;
     if report.mode() == Mode::Json {

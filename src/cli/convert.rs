@@ -11,6 +11,7 @@ use crate::output::{self, Emit, Maker};
 use crate::profile::{self, Compression};
 use crate::report::{Mode, Report};
 use crate::size::{Size, human};
+use crate::temp::beside;
 
 /// `imagebuild convert node.raw --to qcow2`
 #[derive(clap::Args)]
@@ -70,7 +71,7 @@ pub fn run(args: &Args, jobs: usize, report: &Report) -> Result<()> {
         return Err(Error::user(format!("`{}` would replace what it is made of", path.display()))
             .hint("expected another file: -o FILE"));
     }
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = beside(&path);
     // What a build calls the image: the file's name without what the format puts behind it.
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let name = name.strip_suffix(&output::suffix(&output, &maker)).unwrap_or(&stem);

@@ -32,8 +32,3 @@ impl Input {
         }
     }
 }
-
-/// The folder in which a file appears.
-pub fn folder(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}

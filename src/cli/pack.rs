@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use super::input::{Input, folder};
+use super::input::Input;
 use crate::bytes::Whole;
 use crate::digest::Digest;
 use crate::error::{Context, Error, Result};
@@ -12,7 +12,7 @@ use crate::profile::Codec;
 use crate::report::{Mode, Report};
 use crate::size::{Size, human};
 use crate::squashfs::{self, Options};
-use crate::temp::Temp;
+use crate::temp::{Temp, beside};
 use crate::tree;
 use crate::verity::{self, Parameters};
 
@@ -55,9 +55,9 @@ pub fn run(args: &Args, report: &Report, jobs: usize) -> Result<()> {
         return Err(Error::user(format!("{} has no levels", args.codec.name())).hint("leave `--level` out"));
     }
     let packing = || format!("packing `{}`", args.input.display());
-    let input = Input::read(&args.input, folder(&args.output), report).context(packing)?;
+    let input = Input::read(&args.input, beside(&args.output), report).context(packing)?;
     let tree = input.tree();
-    let mut image = Temp::new_in(folder(&args.output))?;
+    let mut image = Temp::new_in(beside(&args.output))?;
     let content = tree.leaves.iter().map(tree::Leaf::content).map(|content| content.map_or(0, tree::Content::len));
     let stage = report.stage("pack", Some(content.sum()));
     let summary = squashfs::write(tree, &options, &mut image, None, &|bytes| stage.advance(bytes)).context(packing)?;
@@ -73,7 +73,7 @@ pub fn run(args: &Args, report: &Report, jobs: usize) -> Result<()> {
 fn seal(args: &Args, path: &Path, image: &Temp, jobs: usize) -> Result<Digest> {
     let sealing = || format!("sealing `{}`", args.output.display());
     let seed = args.seed.unwrap_or_else(|| Guid::seed(""));
-    let mut hashes = Temp::new_in(folder(path))?;
+    let mut hashes = Temp::new_in(beside(path))?;
     let data = Whole::of(image.file().and_then(File::try_clone).context(sealing)?)?;
     let sealed = verity::format(&data, &Parameters::of_seed(&seed), jobs, &mut hashes).context(sealing)?;
     hashes.persist(path, 0o644)?;

@@ -17,6 +17,7 @@ mod vhd;
 
 pub use finding::{Finding, Rule};
 
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::arch::Arch;
@@ -82,14 +83,15 @@ static READABLE: Rule = Rule {
     mend: "copy the file again; flatten what refers to other files; unpack what is compressed",
 };
 
-/// Holds a file and the disk in it against the rules: first what its format asks for.
+/// Holds a file and the disk in it against the rules: first what its format asks for. A compressed one is unpacked
+/// in `folder`, into a file without a name.
 ///
 /// # Errors
 /// Only where the file cannot be read: what is wrong with it is a finding.
-pub fn file(file: &Arc<dyn Bytes>, asked: &Asked<'_>) -> Result<Report> {
+pub fn file(file: &Arc<dyn Bytes>, folder: &Path, asked: &Asked<'_>) -> Result<Report> {
     let mut findings = Vec::new();
     vhd::check(&**file, &mut findings)?;
-    archives(file, &mut findings)?;
+    archives(file, folder, &mut findings)?;
     if iso::is_iso(&**file) {
         iso::check(&**file, &mut findings)?;
         // Without a table of partitions beside it, a CD has nothing more to look at.
@@ -102,7 +104,7 @@ pub fn file(file: &Arc<dyn Bytes>, asked: &Asked<'_>) -> Result<Report> {
         // Where its disk begins or ends is in doubt.
         return Ok(Report { findings, unchecked: vec!["the disk in it".to_owned()] });
     }
-    match output::opened(file.clone()) {
+    match output::opened(file.clone(), folder) {
         Ok(opened) => disk(&opened.disk, Some(opened.kind), asked),
         Err(error) => {
             findings.push(READABLE.broken(error.message()));
@@ -112,7 +114,7 @@ pub fn file(file: &Arc<dyn Bytes>, asked: &Asked<'_>) -> Result<Report> {
 }
 
 /// Archives, compressed or not.
-fn archives(file: &Arc<dyn Bytes>, out: &mut Vec<Finding>) -> Result<()> {
+fn archives(file: &Arc<dyn Bytes>, folder: &Path, out: &mut Vec<Finding>) -> Result<()> {
     let mut head = [0; 512];
     let length = file.length().min(head.len() as u64) as usize;
     file.read_at(&mut head[..length], 0)?;
@@ -121,7 +123,7 @@ fn archives(file: &Arc<dyn Bytes>, out: &mut Vec<Finding>) -> Result<()> {
     }
     // Of compressed files only a gzip can be such an archive.
     if head.starts_with(&[0x1f, 0x8b])
-        && let Ok(unpacked) = output::unpacked(file.clone())
+        && let Ok(unpacked) = output::unpacked(file.clone(), folder)
         && unpacked.read_at(&mut head, 0).is_ok()
         && is_archive(&head)
     {
@@ -153,8 +155,8 @@ pub fn disk(disk: &Arc<dyn Bytes>, format: Option<output::Kind>, asked: &Asked<'
 ///
 /// # Errors
 /// Only where the image cannot be read.
-pub fn arch(file: &Arc<dyn Bytes>) -> Result<Option<Arch>> {
-    let Ok(output::Opened { disk, .. }) = output::opened(file.clone()) else { return Ok(None) };
+pub fn arch(file: &Arc<dyn Bytes>, folder: &Path) -> Result<Option<Arch>> {
+    let Ok(output::Opened { disk, .. }) = output::opened(file.clone(), folder) else { return Ok(None) };
     let disk = &disk;
     let Some(table) = table::check(&**disk, &mut Vec::new())? else { return Ok(None) };
     let esp = esp::check(disk, &table, &mut Vec::new())?;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::{Lock, SCHEMA, Section};
 use crate::error::{Context, Error, Kind, Result};
-use crate::temp::Temp;
+use crate::temp::{Temp, beside};
 
 /// The largest lock that is read.
 const MAX_SIZE: u64 = 64 << 20;
@@ -72,7 +72,7 @@ impl Lock {
         if std::fs::read(path).is_ok_and(|old| old == text.as_bytes()) {
             return Ok(());
         }
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let folder = beside(path);
         let mut file = Temp::new_in(folder)?;
         file.write_all(text.as_bytes()).context(|| format!("writing lock `{}`", path.display()))?;
         file.persist(path, 0o644)

@@ -8,6 +8,7 @@ use super::{archive, qcow2, vhd, vhdx, vmdk};
 use crate::bytes::{Bytes, Whole};
 use crate::error::{Context, Error, Result};
 use crate::size::Size;
+use crate::temp::beside;
 
 /// What a file turned out to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,22 +83,21 @@ pub fn open(path: &Path) -> Result<Opened> {
 /// [`open`], where a compressed image is unpacked to `limit` bytes at most: beside it, in a file without a name.
 pub fn open_within(path: &Path, limit: Size) -> Result<Opened> {
     let file: Arc<dyn Bytes> = Arc::new(Whole::open(path)?);
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    of(file, Unpack { limit, folder }).context(|| format!("opening `{}`", path.display()))
+    of(file, Unpack { limit, folder: beside(path) }).context(|| format!("opening `{}`", path.display()))
 }
 
-/// The disk in the bytes of a file; a compressed one is unpacked among the system's temporary files.
-pub fn opened(file: Arc<dyn Bytes>) -> Result<Opened> {
-    of(file, Unpack { limit: LIMIT, folder: &std::env::temp_dir() })
+/// The disk in the bytes of a file; a compressed one is unpacked in `folder`.
+pub fn opened(file: Arc<dyn Bytes>, folder: &Path) -> Result<Opened> {
+    of(file, Unpack { limit: LIMIT, folder })
 }
 
 /// What a compressed file holds, unpacked as [`opened`] does; others as they are.
-pub fn unpacked(file: Arc<dyn Bytes>) -> Result<Arc<dyn Bytes>> {
+pub fn unpacked(file: Arc<dyn Bytes>, folder: &Path) -> Result<Arc<dyn Bytes>> {
     let mut head = [0; 6];
     let length = file.length().min(head.len() as u64) as usize;
     file.read_at(&mut head[..length], 0)?;
     match packed::codec(&head) {
-        Some(codec) => packed::unpack(file, codec, Unpack { limit: LIMIT, folder: &std::env::temp_dir() }),
+        Some(codec) => packed::unpack(file, codec, Unpack { limit: LIMIT, folder }),
         None => Ok(file),
     }
 }
