@@ -52,12 +52,14 @@ pub struct Mapped<M> {
     file: Arc<dyn Bytes>,
     map: M,
     unpacked: Kept<Vec<u8>>,
+    /// Data that the file told of last: where it is in memory, asking looks through all that follows.
+    told: Mutex<Range<u64>>,
 }
 
 impl<M: Map> Mapped<M> {
     /// The disk that `map` finds in `file`.
     pub fn new(file: Arc<dyn Bytes>, map: M) -> Self {
-        Mapped { file, map, unpacked: Kept::default() }
+        Mapped { file, map, unpacked: Kept::default(), told: Mutex::default() }
     }
 }
 
@@ -84,7 +86,7 @@ impl<M: Map> Mapped<M> {
             Place::Plain(host) => {
                 let host = host.checked_add(at % block).ok_or_else(past_end)?;
                 let upto = host.checked_add(end - at).ok_or_else(past_end)?;
-                let found = self.file.next_data(host)?.filter(|data| data.start < upto);
+                let found = self.next_in_file(host)?.filter(|data| data.start < upto);
                 match found {
                     Some(data) => Ok(Seen::Data(at + (data.start - host)..at + (data.end - host).min(end - at))),
                     // Where the file ends before, reading tells.
@@ -94,6 +96,18 @@ impl<M: Map> Mapped<M> {
             }
             Place::Packed(_) => Ok(Seen::Data(at..end)),
         }
+    }
+
+    /// The file's next data from its byte `host` on.
+    fn next_in_file(&self, host: u64) -> io::Result<Option<Range<u64>>> {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if !told.contains(&host) {
+            match self.file.next_data(host)? {
+                None => return Ok(None),
+                Some(data) => *told = data,
+            }
+        }
+        Ok(Some(told.start.max(host)..told.end))
     }
 }
 
@@ -191,4 +205,62 @@ pub fn bad(why: impl Into<String>) -> io::Error {
 
 fn past_end() -> io::Error {
     bad("a block lies past the end of the file")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use super::*;
+
+    /// Blocks where they are, but every eighth nowhere.
+    #[derive(Debug)]
+    struct Most(u64);
+
+    impl Map for Most {
+        fn size(&self) -> u64 {
+            self.0
+        }
+
+        fn block(&self) -> u64 {
+            512
+        }
+
+        fn place(&self, _: &dyn Bytes, number: u64) -> io::Result<Place> {
+            Ok(if number % 8 == 7 { Place::Nowhere } else { Place::Plain(number * 512) })
+        }
+    }
+
+    /// Bytes that count how often they are asked for data.
+    #[derive(Debug)]
+    struct Asked(Vec<u8>, AtomicU64);
+
+    impl Bytes for Asked {
+        fn length(&self) -> u64 {
+            self.0.length()
+        }
+
+        fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+            self.0.read_at(buffer, offset)
+        }
+
+        fn next_data(&self, offset: u64) -> io::Result<Option<Range<u64>>> {
+            self.1.fetch_add(1, Ordering::Relaxed);
+            self.0.next_data(offset)
+        }
+    }
+
+    #[test]
+    fn neighbours_are_one_piece_and_the_file_is_asked_once() {
+        let file = Arc::new(Asked(vec![1; 20 * 512], AtomicU64::new(0)));
+        let disk = Mapped::new(file.clone(), Most(20 * 512 - 100));
+        let (mut at, mut pieces) = (0, Vec::new());
+        while let Some(data) = disk.next_data(at).unwrap() {
+            at = data.end;
+            pieces.push(data);
+        }
+        assert_eq!(pieces, [0..7 * 512, 8 * 512..15 * 512, 16 * 512..20 * 512 - 100]);
+        assert_eq!(file.1.load(Ordering::Relaxed), 1);
+        assert_eq!(disk.next_data(600).unwrap(), Some(600..7 * 512));
+    }
 }
