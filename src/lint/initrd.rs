@@ -255,6 +255,23 @@ mod tests {
     }
 
     #[test]
+    fn memory_that_a_header_asks_for_is_bounded() {
+        let mut xz = liblzma::write::XzEncoder::new(Vec::new(), 1);
+        std::io::Write::write_all(&mut xz, &archive("x", 40)).unwrap();
+        let mut bytes = xz.finish().unwrap();
+        assert_eq!(ids(&bytes).0, [""; 0]);
+        // The first block's header lies behind that of the stream: its length in words, less one; no flags;
+        // LZMA2, one byte of properties: the dictionary, here of 4 GiB; a checksum.
+        let end = 12 + 4 * (usize::from(bytes[12]) + 1) - 4;
+        assert_eq!(bytes[13..16], [0, 0x21, 1]);
+        bytes[16] = 40;
+        let mut sum = flate2::Crc::new();
+        sum.update(&bytes[12..end]);
+        bytes[end..end + 4].copy_from_slice(&sum.sum().to_le_bytes());
+        assert_eq!(ids(&bytes).0, ["initrd-cpio"]);
+    }
+
+    #[test]
     fn one_that_is_too_large_for_firmware_is_found() {
         let mut large = archive("x", 4);
         large.resize(MAX as usize, 0);
