@@ -65,6 +65,22 @@ impl Hello {
         cost
     }
 
+    /// Builds what was built before with other outputs, into a folder of their own; gone afterwards.
+    pub fn build_as(&self, bench: &Bench, outputs: &str) -> Fallible<Cost> {
+        let (before, rest) = self.text.split_once("[[output]]").ok_or("the example has no output")?;
+        if rest.contains("[[output]]") {
+            return Err("the example has more than one output".into());
+        }
+        let folder = bench.folder.join("outputs");
+        fs::write(&self.profile, format!("{before}{outputs}"))?;
+        let mut command = tool(bench);
+        command.args(["build", "--offline"]).arg(&self.profile).arg("-o").arg(&folder);
+        let cost = measured(&mut command);
+        fs::write(&self.profile, &self.text)?;
+        fs::remove_dir_all(folder)?;
+        cost
+    }
+
     /// The raw disk.
     pub fn raw(&self) -> PathBuf {
         self.output.join("hello-pod_1.raw")

@@ -1,6 +1,6 @@
 //! The table of what the tool promises, in figures: ours and another tool's, side by side in one run.
 //!
-//!     cargo bench                                    all of it, some 25 minutes
+//!     cargo bench                                    all of it, some 30 minutes
 //!     cargo bench --bench table -- pack verity       some sections
 //!     cargo bench --bench table -- build --rounds 5  more rounds
 //!
@@ -13,9 +13,12 @@ mod build;
 mod hello;
 mod image;
 mod initrd;
+mod medium;
 mod memory;
+mod outputs;
 mod pack;
 mod row;
+mod sparse;
 mod trees;
 mod verity;
 
@@ -27,12 +30,13 @@ use row::Fallible;
 /// A section: its name, what it needs (program and package), and what it does.
 type Section = (&'static str, &'static [(&'static str, &'static str)], fn(&Bench) -> Fallible<()>);
 
-const SECTIONS: [Section; 6] = [
+const SECTIONS: [Section; 7] = [
     ("pack", &[("mksquashfs", "squashfs-tools"), ("unsquashfs", "squashfs-tools")], pack::run),
     ("verity", &[("veritysetup", "cryptsetup-bin")], verity::run),
     ("build", &[("tar", "tar"), ("zstd", "zstd"), ("unsquashfs", "squashfs-tools")], build::run),
     ("memory", &[], memory::run),
     ("image", &[], image::run),
+    ("outputs", &[("qemu-img", "qemu-utils"), ("xorriso", "xorriso")], outputs::run),
     ("boot", boot::NEEDS, boot::run),
 ];
 
@@ -58,6 +62,7 @@ fn main() -> ExitCode {
     // A process of its own, so that its time and memory are its own too.
     let outcome = match arguments.split_first() {
         Some((verb, rest)) if verb == verity::CHILD => verity::child(rest),
+        Some((verb, rest)) if verb == medium::CHILD => medium::child(rest),
         _ => table(&arguments),
     };
     match outcome {

@@ -18,7 +18,7 @@ pub struct Cost {
 
 impl Cost {
     /// The lesser time, the greater memory.
-    fn with(self, other: Cost) -> Cost {
+    pub fn with(self, other: Cost) -> Cost {
         Cost { seconds: self.seconds.min(other.seconds), memory: self.memory.max(other.memory) }
     }
 }
