@@ -17,7 +17,9 @@ fn outputs() -> PathBuf {
     let text = || {
         hello_pod_text()
             + "\n[[output]]\nformat.qcow2 = { codec = \"zstd\" }\n[[output]]\nformat.vhd = { kind = \"dynamic\" }\n\
-               [[output]]\nformat.vhdx = {}\n[[output]]\nformat.vmdk = {}\n[[output]]\nformat.netboot = {}\n"
+               [[output]]\nformat.vhdx = {}\n[[output]]\nformat.vmdk = {}\n[[output]]\nformat.netboot = {}\n\
+               [[output]]\ncloud = \"large-sectors\"\n\
+               [cloud.large-sectors]\ntitle = \"Disks with sectors of 4096 bytes\"\nformat.raw = {}\nsector = 4096\n"
     };
     FOLDER.get_or_init(|| build("formats", &text()).folder).clone()
 }
@@ -48,6 +50,13 @@ fn a_vhdx_boots() {
 #[test]
 fn a_vmdk_boots() {
     says_hello("vmdk", "hello-pod_1.vmdk", &["--disk", "nvme"]);
+}
+
+#[test]
+fn a_disk_with_large_sectors_boots() {
+    let file = std::fs::read_dir(outputs()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let file = file.into_iter().find(|name| name.ends_with("large-sectors.raw")).expect("the disk of the row");
+    says_hello("large-sectors", &file, &["--disk", "nvme"]);
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::arch::Arch;
+use crate::disk::gpt;
 use crate::error::{Context, Error, Result};
 use crate::guid::Guid;
 use crate::manifest::Manifest;
@@ -66,6 +67,9 @@ pub struct Args {
     /// How disks are attached.
     #[arg(long, value_name = "KIND", default_value = "virtio")]
     disk: Bus,
+    /// Bytes of a sector of the disk, 512 or 4096 [default: those that its partition table counts in].
+    #[arg(long, value_name = "BYTES", value_parser = sector, conflicts_with_all = ["cdrom", "usb"])]
+    sector_size: Option<u32>,
     /// How the guest's code is run.
     #[arg(long, value_name = "KIND", default_value = "auto")]
     accel: Accel,
@@ -121,11 +125,13 @@ fn options(args: &Args) -> Result<vm::Options> {
             .hint("expected a disk image, or the folder of an output `netboot`"));
     }
     let manifest = manifest(&args.image)?;
-    let length = if netboot { 0 } else { output::open(&args.image)?.disk.length() };
+    let disk = if netboot { None } else { Some(output::open(&args.image)?.disk) };
+    let length = disk.as_ref().map_or(0, |disk| disk.length());
+    let sector = args.sector_size.or_else(|| gpt::sector_size(&**disk.as_ref()?)).unwrap_or(512);
     let iso = manifest.as_ref().is_some_and(|manifest| is_iso(manifest, &args.image));
     // An ISO image makes nothing on its medium.
     let needed = manifest.as_ref().filter(|_| !iso).map_or(0, |manifest| manifest.minimum_disk);
-    let least = needed.max(length.next_multiple_of(512));
+    let least = needed.max(length).next_multiple_of(sector.into());
     let memory = args.memory.unwrap_or(if netboot || iso { NETBOOT_MEMORY } else { MEMORY });
     let host = Arch::host().unwrap_or(Arch::Amd64);
     let mut credentials = args.credentials.iter().map(|text| credential(text)).collect::<Result<Vec<_>>>()?;
@@ -148,6 +154,7 @@ fn options(args: &Args) -> Result<vm::Options> {
         arch,
         firmware: args.firmware,
         disk_size: disk_size(args.disk_size, least)?,
+        sector,
         role: match (args.cdrom, args.usb) {
             (true, _) => Role::Cdrom,
             (_, true) => Role::Usb,
@@ -195,6 +202,11 @@ fn disk_size(asked: Option<Size>, least: u64) -> Result<u64> {
         }
         Some(size) => Ok(size.bytes()),
     }
+}
+
+fn sector(text: &str) -> Result<u32, String> {
+    let found = [512, 4096].into_iter().find(|size| size.to_string() == text);
+    found.ok_or_else(|| "expected 512 or 4096".to_owned())
 }
 
 fn processors() -> u16 {

@@ -191,7 +191,14 @@ impl Machine<'_> {
 
     fn image(&self, line: &mut Line, disk: &Path) {
         match self.options.role {
-            Role::Disk => self.disk(line, "disk", disk, ",bootindex=0"),
+            Role::Disk => {
+                let sector = match self.options.sector {
+                    // The default of every bus.
+                    512 => String::new(),
+                    size => format!(",logical_block_size={size},physical_block_size={size}"),
+                };
+                self.disk(line, "disk", disk, &format!(",bootindex=0{sector}"));
+            }
             Role::Cdrom => {
                 line.option("-drive", "if=none,id=disk,format=raw,media=cdrom,readonly=on,file=", disk);
                 match self.options.arch {
@@ -254,6 +261,7 @@ mod tests {
             firmware: Firmware::Uefi,
             disk_size: 1 << 30,
             bus: Bus::Virtio,
+            sector: 512,
             role: Role::Disk,
             accel: Accel::Tcg,
             memory: 1 << 30,
@@ -321,6 +329,8 @@ mod tests {
         ];
         for (bus, device) in devices {
             assert!(line(&Options { bus, ..options() }, Vec::new()).contains(device), "{device}");
+            let large = line(&Options { bus, sector: 4096, ..options() }, vec!["/decoy".into()]);
+            assert_eq!(large.matches(",logical_block_size=4096,physical_block_size=4096").count(), 1, "{large}");
         }
     }
 

@@ -48,6 +48,8 @@ pub struct Options {
     pub firmware: Firmware,
     /// Bytes of the disk that the guest sees; at least the image's own.
     pub disk_size: u64,
+    /// Bytes of a sector of the disk, 512 or 4096.
+    pub sector: u32,
     /// What the image is to the machine.
     pub role: Role,
     /// How disks are attached.
