@@ -35,6 +35,7 @@ pub mod init;
 pub mod disk;
 pub mod boot;
 pub mod assemble;
+pub mod installer;
 pub mod target;
 pub mod output;
 pub mod artifact;
@@ -178,7 +179,12 @@ fn place(
     cx: &Context,
 ) -> Result<target::Disks> {
     let stage = cx.report.stage("place", None);
-    let disks = target::place(profile, root, boot, &assembled.parts, lock.epoch)?;
+    let pack = |tree: &tree::Tree| {
+        let seed = guid::Guid::seed(&profile.image.id).derive("installer");
+        let options = installer::packing(lock.epoch, cx.jobs);
+        Ok(root::pack(tree, &cx.store, &options, &seed, &report::Report::silent())?.0)
+    };
+    let disks = target::place(profile, root, boot, &assembled.parts, lock.epoch, &pack)?;
     if let Some(warning) = &disks.warning {
         cx.report.warn(warning);
     }
@@ -226,8 +232,16 @@ fn write(
     let write = |output: &profile::Output, placed: &target::Placed| {
         let maker = output::of(&output.format);
         let path = folder.join(format!("{name}{}", output::suffix(output, &maker)));
-        let target::Placed { layout, pieces, disk, cd, .. } = placed;
-        let made = output::Made { image: &profile.image, boot, layout, pieces, disk, cd: cd.as_ref() };
+        let target::Placed { layout, pieces, disk, cd, installer, .. } = placed;
+        let made = output::Made {
+            image: &profile.image,
+            boot,
+            layout,
+            pieces,
+            disk,
+            cd: cd.as_ref(),
+            installer: installer.as_ref(),
+        };
         let (artifacts, size) = match &maker {
             output::Maker::File(format) => {
                 let writing = artifact::Writing { format: &**format, compress: output.compress, how };

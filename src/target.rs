@@ -10,10 +10,12 @@ use crate::boot::{self, Boot, Parts};
 use crate::disk::{self, BIOS_ESP, BootCode, Disk, Layout, Pieces, Role};
 use crate::epoch::Epoch;
 use crate::error::{Context, Error, Result};
-use crate::profile::{Format, Output, Profile};
+use crate::installer::{self, Installer};
+use crate::profile::{Format, Install, Output, Profile};
 use crate::root::Root;
 use crate::size::Size;
 use crate::system::depmod::Modules;
+use crate::tree::{Content, Tree};
 
 /// What one output asks for.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,6 +26,8 @@ struct Shape {
     length: u64,
     /// Bytes of a sector.
     sector: u32,
+    /// Whether a medium installs it, and how.
+    install: Option<Install>,
 }
 
 impl Shape {
@@ -43,6 +47,10 @@ impl Shape {
             words: beyond(base, words),
             length: length.checked_next_multiple_of(unit).ok_or_else(too_large)?,
             sector: cloud.map_or(layout.sector, |cloud| cloud.sector),
+            install: match &output.format {
+                Format::Iso(iso) => iso.install.clone(),
+                _ => None,
+            },
         })
     }
 }
@@ -66,10 +74,12 @@ pub struct Placed {
     pub pieces: Pieces,
     /// The disk.
     pub disk: Disk,
-    /// Words of the command line that it has beyond the UKI's.
+    /// Words of the command line that it has beyond the UKI's; those of a medium include what it installs.
     pub words: Vec<String>,
     /// What a BIOS runs from a CD, where an output is one.
     pub cd: Option<Grub>,
+    /// What a medium installs the disk with.
+    pub installer: Option<Installer>,
 }
 
 /// The disks of a profile's outputs.
@@ -82,8 +92,15 @@ pub struct Disks {
     pub warning: Option<String>,
 }
 
-/// The disk of every output.
-pub fn place(profile: &Profile, root: &Root, boot: &Boot, parts: &Parts, epoch: Epoch) -> Result<Disks> {
+/// The disk of every output; `pack` packs and seals what a medium installs with.
+pub fn place(
+    profile: &Profile,
+    root: &Root,
+    boot: &Boot,
+    parts: &Parts,
+    epoch: Epoch,
+    pack: &dyn Fn(&Tree) -> Result<Root>,
+) -> Result<Disks> {
     let sizes = disk::Sizes::new(&profile.layout, &profile.var, profile.boot.bios())?;
     let layout = Layout::new(&profile.image, sizes, &root.root_hash)?;
     let doing = |output: &Output| format!("placing the output `{}`", output.label());
@@ -102,9 +119,7 @@ pub fn place(profile: &Profile, root: &Root, boot: &Boot, parts: &Parts, epoch: 
             disks.of.push(placed.clone());
             continue;
         }
-        let mut esp = boot.esp.clone();
-        let addon = boot::addon::make(parts, &boot.cmdline, &shape.words).context(doing)?;
-        esp.extend(addon.map(|addon| (boot::addon::PATH.to_owned(), addon)));
+        let esp = esp_files(parts, boot, &shape.words).context(doing)?;
         let pieces = Pieces { esp, root: root.squashfs.content(), verity: root.verity.content() };
         let layout = layout.on(shape.length, shape.sector)?;
         let bios = bios(profile, boot, parts, &layout, &shape.words).context(doing)?;
@@ -118,11 +133,30 @@ pub fn place(profile: &Profile, root: &Root, boot: &Boot, parts: &Parts, epoch: 
             }
             false => None,
         };
-        let placed = Arc::new(Placed { layout, pieces, disk, words: shape.words.clone(), cd });
+        let mut words = shape.words.clone();
+        let installer = match &shape.install {
+            None => None,
+            Some(install) => {
+                let packed = pack(&installer::tree(&layout, &pieces, epoch)?).context(doing)?;
+                words.extend(installer::words(install, &packed.root_hash));
+                let esp = esp_files(parts, boot, &words).context(doing)?;
+                Some(Installer { sealed: installer::sealed(&packed), esp })
+            }
+        };
+        let placed = Placed { layout, pieces, disk, words, cd, installer };
+        let placed = Arc::new(placed);
         made.insert(shape, placed.clone());
         disks.of.push(placed);
     }
     Ok(disks)
+}
+
+/// The files of an ESP whose addon has these words.
+fn esp_files(parts: &Parts, boot: &Boot, words: &[String]) -> Result<BTreeMap<String, Content>> {
+    let mut esp = boot.esp.clone();
+    let addon = boot::addon::make(parts, &boot.cmdline, words)?;
+    esp.extend(addon.map(|addon| (boot::addon::PATH.to_owned(), addon)));
+    Ok(esp)
 }
 
 /// What a BIOS runs, where the image has it. GRUB knows no addons: the words stand in its configuration.

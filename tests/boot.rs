@@ -13,6 +13,8 @@ mod credential;
 mod disk;
 #[path = "boot/disks.rs"]
 mod disks;
+#[path = "boot/installer.rs"]
+mod installer;
 #[path = "boot/join.rs"]
 mod join;
 #[path = "common/node.rs"]

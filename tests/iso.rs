@@ -64,6 +64,7 @@ fn written(folder: &Path, bios: bool) -> PathBuf {
         esp: &esp,
         files: files(),
         bios: bios.then(|| CdBoot { path: GRUB, length: grub.cd_length(), at: &at }),
+        installer: None,
         seed: Guid::seed("small"),
         name: "small_1",
         epoch: EPOCH,

@@ -35,6 +35,7 @@ const NETBOOT_MEMORY: Size = Size(2 * Size::GIB);
     imagebuild boot out/node_1.0.0.raw --until 'hello'           exit 0 when the text is on the console\n  \
     imagebuild boot out/node_1.0.0.raw --until 'hello {nonce}'   the guest must know this run's nonce\n  \
     imagebuild boot out/node_1.0.0.iso --cdrom                   from a CD drive\n  \
+    imagebuild boot out/node_1.0.0.iso --cdrom --install-to disk.raw\n  \
     imagebuild boot out/node_1.0.0.netboot                       without a disk, over the network\n\n\
     Exit codes: 0 seen (or ended, where no text was asked for), 5 not seen, 1 QEMU or its firmware is missing.")]
 pub struct Args {
@@ -98,6 +99,10 @@ pub struct Args {
     /// Attach another raw disk before the image; it is not changed either.
     #[arg(long = "extra-disk", value_name = "FILE")]
     extra_disks: Vec<PathBuf>,
+    /// Attach this raw disk as well, and keep what the guest writes to it: what an installer fills. Where it is
+    /// missing it is made, empty, as large as the image's manifest demands.
+    #[arg(long, value_name = "FILE")]
+    install_to: Option<PathBuf>,
 }
 
 /// Boots.
@@ -131,6 +136,9 @@ fn options(args: &Args) -> Result<vm::Options> {
     let iso = manifest.as_ref().is_some_and(|manifest| is_iso(manifest, &args.image));
     // An ISO image makes nothing on its medium.
     let needed = manifest.as_ref().filter(|_| !iso).map_or(0, |manifest| manifest.minimum_disk);
+    if let Some(path) = args.install_to.as_deref().filter(|path| !path.exists()) {
+        make_disk(path, manifest.as_ref())?;
+    }
     let least = needed.max(length).next_multiple_of(sector.into());
     let memory = args.memory.unwrap_or(if netboot || iso { NETBOOT_MEMORY } else { MEMORY });
     let host = Arch::host().unwrap_or(Arch::Amd64);
@@ -171,6 +179,7 @@ fn options(args: &Args) -> Result<vm::Options> {
         input: args.input,
         firmware_vars: args.firmware_vars.clone(),
         extra_disks: args.extra_disks.clone(),
+        install_to: args.install_to.clone(),
         timeout: seconds.map(Duration::from_secs),
         log: args.log.clone(),
     })
@@ -185,6 +194,17 @@ fn manifest(image: &Path) -> Result<Option<Manifest>> {
     let manifest = Manifest::read(&path)?;
     let name = image.file_name().unwrap_or_default();
     Ok(manifest.artifacts.iter().any(|artifact| Path::new(&artifact.path).starts_with(name)).then_some(manifest))
+}
+
+/// An empty disk that the image of `manifest` can be installed onto.
+fn make_disk(path: &Path, manifest: Option<&Manifest>) -> Result<()> {
+    let doing = || format!("making the disk `{}`", path.display());
+    let manifest = manifest.ok_or_else(|| {
+        let error = Error::user("no manifest beside the image says how large it must be").context(doing());
+        error.hint(format!("make it: truncate -s 4G {}", path.display()))
+    })?;
+    let made = std::fs::File::create_new(path).and_then(|file| file.set_len(manifest.minimum_disk));
+    made.context(doing)
 }
 
 fn is_iso(manifest: &Manifest, image: &Path) -> bool {

@@ -1,7 +1,7 @@
 //! Sorted, disjoint extents; gaps are zero.
 
 use std::io::{self, Write};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::bytes::Bytes;
 use crate::error::{Context, Error, Result};
@@ -22,6 +22,37 @@ pub struct Extent {
     pub at: u64,
     /// The bytes.
     pub content: Content,
+}
+
+/// The bytes of a disk that is no file yet.
+#[derive(Debug)]
+pub struct Unwritten {
+    disk: Disk,
+    /// The file that was read last.
+    opened: Mutex<Opened>,
+}
+
+impl Unwritten {
+    /// Those of `disk`.
+    pub fn new(disk: Disk) -> Self {
+        Unwritten { disk, opened: Mutex::default() }
+    }
+}
+
+impl Bytes for Unwritten {
+    fn length(&self) -> u64 {
+        self.disk.len()
+    }
+
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        match offset.checked_add(buffer.len() as u64) {
+            Some(end) if end <= self.disk.len() => {
+                let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+                Ok(self.disk.read_at(&mut opened, offset, buffer)?)
+            }
+            _ => Err(io::Error::new(io::ErrorKind::UnexpectedEof, "reading past the end")),
+        }
+    }
 }
 
 impl Disk {

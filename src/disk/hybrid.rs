@@ -4,6 +4,7 @@
 //! 0        32 KiB                                  1 MiB                            end
 //! | MBR,   | ISO 9660: boot entries, kernel and    | ESP | root | verity |          | GPT |
 //! | GPT    | initrd for a BIOS                     |     |      |        |          |     |
+//!                                 on a medium that installs:              | installer, its verity |
 //! ```
 //!
 //! - UEFI starts the ESP, which a CD's boot catalogue and a stick's partition table both name; a BIOS starts
@@ -16,12 +17,15 @@ use std::collections::BTreeMap;
 use super::fat::{self, Volume};
 use super::gpt::{Entry, Table};
 use super::iso9660;
-use super::{ALIGNMENT, BootCode, Disk, ESP_TYPE, Extent, Layout, Pieces, Role, volume_id};
+use super::{ALIGNMENT, BootCode, Disk, ESP_TYPE, Extent, Layout, NO_AUTO, Pieces, READ_ONLY, Role, volume_id};
+use crate::digest::Digest;
 use crate::epoch::Epoch;
 use crate::error::{Context, Error, Result};
 use crate::guid::Guid;
 use crate::tree::Content;
 
+/// Type of a partition of Linux that nothing takes by itself.
+const GENERIC_TYPE: Guid = Guid::literal(0x0fc63daf_8483_4772_8e79_3d69d8477de4);
 /// Bytes of the table's sectors.
 const SECTOR: u32 = 512;
 /// The least FAT32: 65,525 clusters of 512 bytes and its tables.
@@ -37,6 +41,17 @@ pub struct CdBoot<'a> {
     pub at: &'a dyn Fn(u64) -> Result<BootCode>,
 }
 
+/// A sealed file system, whose partitions are found by its root hash.
+#[derive(Debug, Clone)]
+pub struct Sealed {
+    /// The file system.
+    pub data: Content,
+    /// Its hash tree, superblock included.
+    pub verity: Content,
+    /// The hash of both.
+    pub root_hash: Digest,
+}
+
 /// What goes onto the medium.
 pub struct Hybrid<'a> {
     /// Ids and labels of the partitions are those of this layout.
@@ -49,6 +64,8 @@ pub struct Hybrid<'a> {
     pub files: BTreeMap<String, Content>,
     /// What a BIOS starts.
     pub bios: Option<CdBoot<'a>>,
+    /// A sealed file system beside the root.
+    pub installer: Option<&'a Sealed>,
     /// What ids are derived from.
     pub seed: Guid,
     /// The image's name.
@@ -107,6 +124,15 @@ impl Hybrid<'_> {
             let like = self.layout.partition(role)?;
             let contents = vec![Extent { at: 0, content: content.clone() }];
             put(like.kind, like.id, &like.label, like.attributes, content.len(), contents);
+        }
+        if let Some(sealed) = self.installer {
+            let (data, verity) = Guid::of_root_hash(&sealed.root_hash);
+            for (id, label, content) in
+                [(data, "installer", &sealed.data), (verity, "installer-verity", &sealed.verity)]
+            {
+                let contents = vec![Extent { at: 0, content: content.clone() }];
+                put(GENERIC_TYPE, id, label, NO_AUTO | READ_ONLY, content.len(), contents);
+            }
         }
         let length = at + ALIGNMENT;
         let first_usable = entries.first().map_or(0, |entry| entry.first);

@@ -147,6 +147,8 @@ pub struct Partition {
 /// The disk as the image holds it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layout {
+    /// What all ids but the sealed partitions' are derived from.
+    pub seed: Guid,
     /// The disk's id.
     pub id: Guid,
     /// Bytes of the image.
@@ -186,7 +188,7 @@ impl Layout {
             at = at.checked_add(length).ok_or_else(too_large)?;
         }
         let length = sum([at, ALIGNMENT])?;
-        Ok(Layout { id: seed.derive("disk-uuid"), length, sector: SECTOR, sizes, partitions })
+        Ok(Layout { seed, id: seed.derive("disk-uuid"), length, sector: SECTOR, sizes, partitions })
     }
 
     /// The same partitions on a disk of `length` bytes, no less than it had, with sectors of `sector` bytes.

@@ -11,9 +11,9 @@ pub mod iso9660;
 mod layout;
 mod place;
 
-pub use extent::{Disk, Extent, Sink, is_zero};
+pub use extent::{Disk, Extent, Sink, Unwritten, is_zero};
 pub use gpt::BOOT_CODE;
-pub use hybrid::{CdBoot, Hybrid};
+pub use hybrid::{CdBoot, Hybrid, Sealed};
 pub use layout::{
     ALIGNMENT, BIOS_ESP, BIOS_TYPE, ESP_MINIMUM, ESP_TYPE, Layout, NO_AUTO, Partition, READ_ONLY, Role, Sizes,
     check_root, repart_definitions, tree_bytes,

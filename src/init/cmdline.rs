@@ -1,7 +1,8 @@
-//! The one word of the kernel's command line that the initrd obeys: `roothash=`.
+//! The words of the kernel's command line that the initrd obeys: `roothash=`, and those of a medium
+//! that installs, `imagebuild.installer=` and `imagebuild.install=`.
 //!
-//! Words are split as the kernel splits them (white space outside double quotes). A second
-//! `roothash=` is refused wherever it stands: a part of the line that is not sealed must
+//! Words are split as the kernel splits them (white space outside double quotes). A second one
+//! of a name is refused wherever it stands: a part of the line that is not sealed must
 //! not be able to choose another root than the part that is.
 
 use super::guid::Guid;
@@ -25,6 +26,29 @@ impl RootHash {
 
 /// The root hash of a command line, or what is wrong with the line.
 pub fn root_hash(line: &[u8]) -> Result<RootHash, &'static str> {
+    let value = only(line, b"roothash=").map_err(|Twice| "the kernel command line has more than one roothash=")?;
+    let value = value.ok_or("the kernel command line has no roothash=")?;
+    digest(value).map(RootHash).ok_or("roothash= is not 64 hexadecimal digits")
+}
+
+/// The root hash of what a medium installs, where it can.
+pub fn installer(line: &[u8]) -> Result<Option<RootHash>, &'static str> {
+    let value = only(line, b"imagebuild.installer=")
+        .map_err(|Twice| "the kernel command line has more than one imagebuild.installer=")?;
+    let digits = "imagebuild.installer= is not 64 hexadecimal digits";
+    value.map(|value| digest(value).map(RootHash).ok_or(digits)).transpose()
+}
+
+/// The order to install, where there is one.
+pub fn install(line: &[u8]) -> Result<Option<&[u8]>, &'static str> {
+    only(line, b"imagebuild.install=").map_err(|Twice| "the kernel command line has more than one imagebuild.install=")
+}
+
+/// A name that is there more than once.
+struct Twice;
+
+/// What stands behind the only word of a name.
+fn only<'a>(line: &'a [u8], name: &[u8]) -> Result<Option<&'a [u8]>, Twice> {
     let mut found = None;
     let mut quoted = false;
     let is_gap = |byte: &u8| byte.is_ascii_whitespace() || *byte == 0 || *byte == 0x0b;
@@ -33,13 +57,13 @@ pub fn root_hash(line: &[u8]) -> Result<RootHash, &'static str> {
         !quoted && is_gap(byte)
     });
     for word in words {
-        let Some(value) = strip(word, b"roothash=") else { continue };
+        let Some(value) = strip(word, name) else { continue };
         if found.is_some() {
-            return Err("the kernel command line has more than one roothash=");
+            return Err(Twice);
         }
-        found = Some(digest(value).ok_or("roothash= is not 64 hexadecimal digits")?);
+        found = Some(value);
     }
-    found.map(RootHash).ok_or("the kernel command line has no roothash=")
+    Ok(found)
 }
 
 /// What follows `name` in a word, were it not for quotes, which may stand anywhere.
@@ -101,6 +125,7 @@ mod tests {
             format!("roothash={HASH}0"),
             format!("roothash=g{}", &HASH[1..]),
             format!("roothash={HASH} roothash={HASH}"),
+            format!("roothash=1 roothash={HASH}"),
             format!("roothash={HASH} -- roothash={HASH}"),
             format!("roothash={HASH} \"roothash={HASH}\""),
             format!("roothash={HASH}\troo\"thash\"={HASH}"),
@@ -108,6 +133,17 @@ mod tests {
         ] {
             assert!(parse(line.clone()).is_err(), "{line}");
         }
+    }
+
+    #[test]
+    fn a_medium_installs_what_its_line_says() {
+        let line = format!("roothash={HASH} imagebuild.installer={HASH} imagebuild.install=auto,erase");
+        let hash = parse(format!("roothash={HASH}")).unwrap();
+        assert_eq!(installer(line.as_bytes()), Ok(Some(hash)));
+        assert_eq!(install(line.as_bytes()), Ok(Some(&b"auto,erase"[..])));
+        assert_eq!((installer(b"roothash=1"), install(b"imagebuild.installer=1")), (Ok(None), Ok(None)));
+        assert!(installer(b"imagebuild.installer=1").is_err());
+        assert!(install(b"imagebuild.install=auto imagebuild.install=/dev/sda").is_err());
     }
 
     proptest::proptest! {

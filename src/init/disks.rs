@@ -22,13 +22,13 @@ const PAUSE: u64 = 50;
 const DOUBT: (u64, u64) = (3000, 1000);
 
 /// Block devices that are no disk of the machine, or too slow to ask (floppies).
-const OTHERS: [&str; 8] = ["loop", "ram", "zram", "dm-", "md", "nbd", "fd", "mtd"];
+pub const OTHERS: [&str; 8] = ["loop", "ram", "zram", "dm-", "md", "nbd", "fd", "mtd"];
 
 /// Where an ISO 9660 says that it is one: behind the type of its first descriptor (ECMA-119, 8.1).
 const ISO: (u64, &[u8]) = (16 * 2048 + 1, b"CD001");
 
 /// A path, or a file's name in sysfs.
-type Path = Text<256>;
+pub type Path = Text<256>;
 
 /// What the firmware and the loader say of this boot.
 pub struct Firmware {
@@ -109,19 +109,9 @@ pub fn find(root: &RootHash, firmware: &Firmware) -> Result<Found, Fault> {
             Verdict::Refuse => return Err(round.fault(&data, PATIENCE)),
             Verdict::Doubt | Verdict::Wait => None,
         };
-        if let Some((disk, (data, hash))) = chosen.filter(|(disk, _)| optical::is_optical(disk)) {
-            let cut = |name, partition: &Partition| {
-                optical::cut(disk, name, partition).map(|cut| Node {
-                    file: cut.file,
-                    number: cut.number,
-                    size: partition.size,
-                })
-            };
-            return Ok(Found { disk: *disk, data: cut("data", data)?, hash: cut("hash", hash)? });
-        }
         if let Some((disk, (data, hash))) = chosen {
-            if let (Some(data), Some(hash)) = (node(disk, data), node(disk, hash)) {
-                return Ok(Found { disk: *disk, data, hash });
+            if let Some(found) = open_both(disk, super::root::ROOT.name, data, hash)? {
+                return Ok(found);
             }
         }
         if waited >= PATIENCE * 1000 {
@@ -134,6 +124,29 @@ pub fn find(root: &RootHash, firmware: &Firmware) -> Result<Found, Fault> {
         }
         sys::sleep(PAUSE);
     }
+}
+
+/// The partitions that another root hash names, on the disk that was booted; `name` is for devices that are cut out.
+pub fn beside(disk: &Name, root: &RootHash, name: &str) -> Result<Found, Fault> {
+    let (data, hash) = root.partitions();
+    let missing = || Fault::of(format_args!("missing partition: disk {disk} lacks {data} or {hash}"));
+    let [data_part, hash_part, _] = table(disk, &[data, hash, Guid::NIL]).ok_or_else(missing)?;
+    let (Some(data_part), Some(hash_part)) = (data_part, hash_part) else { return Err(missing()) };
+    open_both(disk, name, &data_part, &hash_part)?.ok_or_else(missing)
+}
+
+/// Opens both partitions; none where the kernel does not show them (yet).
+fn open_both(disk: &Name, name: &str, data: &Partition, hash: &Partition) -> Result<Option<Found>, Fault> {
+    if !optical::is_optical(disk) {
+        let both = (node(disk, data), node(disk, hash));
+        let (Some(data), Some(hash)) = both else { return Ok(None) };
+        return Ok(Some(Found { disk: *disk, data, hash }));
+    }
+    let cut = |what: &str, partition: &Partition| {
+        let cut = optical::cut(disk, Name::of(format_args!("{name}-{what}")).str(), partition)?;
+        Ok(Node { file: cut.file, number: cut.number, size: partition.size })
+    };
+    Ok(Some(Found { disk: *disk, data: cut("data", data)?, hash: cut("hash", hash)? }))
 }
 
 /// Looks at every disk once.
@@ -211,13 +224,18 @@ fn node(disk: &Name, partition: &Partition) -> Option<Node> {
     Some(Node { file: device(name.bytes(), 0)?, number, size })
 }
 
-/// Opens a device by its name in sysfs, which has `!` for the `/` of some drivers.
 fn device(name: &[u8], flags: usize) -> Option<File> {
-    let mut path = Path::of(format_args!("/dev/"));
-    name.iter().for_each(|byte| path.push(&[if *byte == b'!' { b'/' } else { *byte }]));
-    File::open(path.c(), open::READ | flags).ok()
+    File::open(path(name).c(), open::READ | flags).ok()
 }
 
-fn attribute(disk: &Name, what: &str) -> Option<u64> {
+/// The device of a name in sysfs, which has `!` for the `/` of some drivers.
+pub fn path(name: &[u8]) -> Path {
+    let mut path = Path::of(format_args!("/dev/"));
+    name.iter().for_each(|byte| path.push(&[if *byte == b'!' { b'/' } else { *byte }]));
+    path
+}
+
+/// A number that sysfs tells of a disk.
+pub fn attribute(disk: &Name, what: &str) -> Option<u64> {
     say::number(Path::of(format_args!("/sys/block/{disk}/{what}")).c())
 }

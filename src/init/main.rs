@@ -20,6 +20,7 @@ mod extra;
 mod files;
 mod gpt;
 mod guid;
+mod install;
 mod links;
 mod live;
 mod mapper;
@@ -28,6 +29,7 @@ mod mem;
 mod modules;
 mod names;
 mod optical;
+mod order;
 #[allow(dead_code, reason = "the later phases are measured by the root")]
 mod phase;
 mod pick;
@@ -92,15 +94,16 @@ fn prepare() -> Result<(), Fault> {
     let measured = measure::enter(&firmware);
     match carried::find()? {
         Some(carried) => {
-            root::attach(&hash, &carried)?;
+            root::attach(&hash, &carried, &root::ROOT)?;
             live::write()?;
         }
         None => {
             let disk = disks::find(&hash, &firmware)?;
-            root::attach(&hash, &disk)?;
+            root::attach(&hash, &disk, &root::ROOT)?;
             links::write(&disk)?;
             if disks::is_iso(&disk.disk) {
                 live::write()?;
+                install::prepare(&disk.disk)?;
             }
         }
     }

@@ -27,6 +27,7 @@ pub mod pick;
 pub mod tpm;
 pub mod phase;
 pub mod names;
+pub mod order;
 pub mod modules;
 #[cfg(test)]
 #[allow(dead_code, reason = "a host can try only a part of it")]

@@ -13,8 +13,16 @@ use super::sys::{self, File, mount, open};
 use super::text::{Fault, Hex, Text};
 use super::verity::{Corrupt, Superblock};
 
-/// The name of the verity device; systemd looks for `/dev/mapper/root`.
-const NAME: &str = "root";
+/// What a sealed file system is called, and where it is mounted.
+pub struct Place {
+    /// The verity device: `/dev/mapper/NAME`.
+    pub name: &'static str,
+    /// An empty directory.
+    pub at: &'static CStr,
+}
+
+/// The root's; systemd looks for `/dev/mapper/root`.
+pub const ROOT: Place = Place { name: "root", at: c"/sysroot" };
 
 /// Where the list of the initrd's own modules is.
 pub const MODULES: &CStr = c"/modules";
@@ -75,9 +83,9 @@ pub fn load_modules(list: &CStr) {
     }
 }
 
-/// Verifies the top of the tree, makes the verity device and mounts it at /sysroot.
-pub fn attach(root: &RootHash, found: &Found) -> Result<(), Fault> {
-    let disk = &found.disk;
+/// Verifies the top of the tree, makes the verity device and mounts it at its place.
+pub fn attach(root: &RootHash, found: &Found, place: &Place) -> Result<(), Fault> {
+    let (disk, name) = (&found.disk, place.name);
     let refused = |what: &str| Fault::of(format_args!("verity: disk {disk}: {what}"));
     let mut block = [0u8; 512];
     found.hash.file.read_at(0, &mut block).map_err(|_| refused("its hash partition cannot be read"))?;
@@ -97,18 +105,19 @@ pub fn attach(root: &RootHash, found: &Found) -> Result<(), Fault> {
         return Err(refused("its table is too long"));
     }
     // Without hyphens, as cryptsetup has it; the prefix tells systemd what the device is.
-    let id = Text::<128>::of(format_args!("CRYPT-VERITY-{}-{NAME}", Hex(&superblock.id.0)));
+    let id = Text::<128>::of(format_args!("CRYPT-VERITY-{}-{name}", Hex(&superblock.id.0)));
     let sectors = superblock.blocks * 8;
     let target = Target { kind: "verity", sectors, parameters: table.bytes() };
     let control = mapper::open()?;
     let call = |command: Command, bytes: &mut [u8]| control.ioctl(command.request(), bytes);
-    let minor = dm::make(NAME, id.str(), &target, call).map_err(|error| Fault::of(format_args!("{error}")))?;
+    let minor = dm::make(name, id.str(), &target, call).map_err(|error| Fault::of(format_args!("{error}")))?;
 
-    let _ = sys::link(Text::<32>::of(format_args!("../dm-{minor}")).c(), c"/dev/mapper/root");
-    let _ = sys::make_directory(c"/sysroot", 0o755);
+    let mut device = Text::<64>::of(format_args!("/dev/mapper/{name}"));
+    let _ = sys::link(Text::<32>::of(format_args!("../dm-{minor}")).c(), device.c());
+    let _ = sys::make_directory(place.at, 0o755);
     let flags = mount::READ_ONLY | mount::NO_DEV;
-    sys::mount(c"/dev/mapper/root", c"/sysroot", c"squashfs", flags, c"")
-        .map_err(|errno| refused(Text::<64>::of(format_args!("mounting the root: errno {errno}")).str()))?;
-    say::line(format_args!("verified and mounted the root of disk {disk}"));
+    sys::mount(device.c(), place.at, c"squashfs", flags, c"")
+        .map_err(|errno| refused(Text::<64>::of(format_args!("mounting the {name}: errno {errno}")).str()))?;
+    say::line(format_args!("verified and mounted the {name} of disk {disk}"));
     Ok(())
 }

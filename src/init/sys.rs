@@ -11,6 +11,7 @@ mod number {
     pub const CLOSE: usize = 3;
     pub const IOCTL: usize = 16;
     pub const PREAD: usize = 17;
+    pub const PWRITE: usize = 18;
     pub const NANOSLEEP: usize = 35;
     pub const EXECVE: usize = 59;
     pub const CHDIR: usize = 80;
@@ -45,6 +46,7 @@ mod number {
     pub const READ: usize = 63;
     pub const WRITE: usize = 64;
     pub const PREAD: usize = 67;
+    pub const PWRITE: usize = 68;
     pub const READLINKAT: usize = 78;
     pub const NANOSLEEP: usize = 101;
     pub const CLOCK_GETTIME: usize = 113;
@@ -187,6 +189,20 @@ impl File {
         while let Some(rest) = bytes.get(done..).filter(|rest| !rest.is_empty()) {
             // SAFETY: the bytes are valid for their length.
             match unsafe { call(number::WRITE, [self.0, rest.as_ptr() as usize, rest.len(), 0, 0]) }? {
+                0 => return Err(5),
+                put => done += put,
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes all bytes from an offset on.
+    pub fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<()> {
+        let mut done = 0;
+        while let Some(rest) = bytes.get(done..).filter(|rest| !rest.is_empty()) {
+            let at = offset.checked_add(done as u64).and_then(|at| usize::try_from(at).ok()).ok_or(22)?;
+            // SAFETY: the bytes are valid for their length.
+            match unsafe { call(number::PWRITE, [self.0, rest.as_ptr() as usize, rest.len(), at, 0]) }? {
                 0 => return Err(5),
                 put => done += put,
             }
@@ -415,6 +431,9 @@ mod tests {
         made.read_at(1, &mut buffer).unwrap();
         assert_eq!(&buffer, b"ello");
         assert_eq!(made.read_at(2, &mut buffer), Err(5), "nothing short is taken for whole");
+        made.write_at(1, b"ELL").unwrap();
+        made.read_at(0, &mut buffer).unwrap();
+        assert_eq!(&buffer, b"hELL");
         made.mode(0o600).unwrap();
         assert_eq!(made.stat().unwrap().size, 5);
         link(c"f", &c("l")).unwrap();

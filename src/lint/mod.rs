@@ -18,21 +18,20 @@ mod vhd;
 pub use finding::{Finding, Rule};
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use crate::arch::Arch;
 use crate::boot::loader_path;
 use crate::boot::uki::MAX_SECTION;
 use crate::bytes::{Bytes, Part};
-use crate::disk::Disk;
 use crate::disk::fat::Reader;
 use crate::disk::gpt::{self, Entry, Table};
+use crate::disk::{Disk, Unwritten};
 use crate::error::{Error, Kind, Result};
 use crate::output;
 use crate::output::archive::is_archive;
 use crate::profile::Cloud;
 use crate::squashfs::{self, NodeKind};
-use crate::tree::Opened;
 use crate::verity;
 
 /// A list of modules in the kernel has some 10 kB.
@@ -177,32 +176,8 @@ pub fn error(report: &Report) -> Option<Error> {
 
 /// A disk before any file of it is written, held against the rules.
 pub fn unwritten(made: &Disk, asked: &Asked<'_>) -> Result<Report> {
-    let bytes: Arc<dyn Bytes> = Arc::new(Unwritten { disk: made.clone(), opened: Mutex::default() });
+    let bytes: Arc<dyn Bytes> = Arc::new(Unwritten::new(made.clone()));
     disk(&bytes, None, asked)
-}
-
-/// The bytes of a disk that is no file yet.
-#[derive(Debug)]
-struct Unwritten {
-    disk: Disk,
-    /// The file that was read last.
-    opened: Mutex<Opened>,
-}
-
-impl Bytes for Unwritten {
-    fn length(&self) -> u64 {
-        self.disk.len()
-    }
-
-    fn read_at(&self, buffer: &mut [u8], offset: u64) -> std::io::Result<()> {
-        match offset.checked_add(buffer.len() as u64) {
-            Some(end) if end <= self.disk.len() => {
-                let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
-                Ok(self.disk.read_at(&mut opened, offset, buffer)?)
-            }
-            _ => Err(std::io::Error::new(std::io::ErrorKind::UnexpectedEof, "reading past the end")),
-        }
-    }
 }
 
 /// An image whose table and ESP can be read.

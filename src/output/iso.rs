@@ -14,7 +14,7 @@ impl Medium for Iso {
 
     fn disk(&self, made: &Made<'_>, how: &Emit<'_>) -> Result<Disk> {
         let boot = made.boot;
-        let mut esp = made.pieces.esp.clone();
+        let mut esp = made.installer.map_or(&made.pieces.esp, |installer| &installer.esp).clone();
         let about = format!(
             "{}\nstarts from a CD, and from a USB stick that this image is written to as it is.\n\n{}\n",
             how.name, boot.cmdline
@@ -36,6 +36,7 @@ impl Medium for Iso {
             esp: &esp,
             files,
             bios,
+            installer: made.installer.map(|installer| &installer.sealed),
             seed: how.seed,
             name: how.name,
             epoch: how.epoch,

@@ -36,6 +36,7 @@ use crate::disk::{Disk, Layout, Pieces, Sink};
 use crate::epoch::Epoch;
 use crate::error::Result;
 use crate::guid::Guid;
+use crate::installer::Installer;
 use crate::profile;
 
 /// What a file depends on besides the disk and the options of its format.
@@ -87,6 +88,8 @@ pub struct Made<'a> {
     pub disk: &'a Disk,
     /// What a BIOS runs from a CD.
     pub cd: Option<&'a Grub>,
+    /// What a medium installs the disk with.
+    pub installer: Option<&'a Installer>,
 }
 
 /// One file that is no disk but made of the same pieces, and written as its bytes are.
@@ -162,7 +165,7 @@ pub fn of(format: &profile::Format) -> Maker {
         profile::Format::Vhd(options) => Maker::File(Box::new(*options)),
         profile::Format::Vmdk(options) => Maker::File(Box::new(*options)),
         profile::Format::Vhdx(options) => Maker::File(Box::new(*options)),
-        profile::Format::Iso(options) => Maker::Medium(Box::new(*options)),
+        profile::Format::Iso(options) => Maker::Medium(Box::new(options.clone())),
         profile::Format::Ova(options) => Maker::File(options.clone()),
         profile::Format::Gce(options) => Maker::File(Box::new(*options)),
         profile::Format::Split(options) => Maker::Folder(Box::new(*options)),

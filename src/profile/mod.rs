@@ -35,8 +35,8 @@ pub use load::{LoadOptions, clouds, load, load_output, load_text};
 pub use mistake::Mistake;
 pub use origins::Origins;
 pub use output::{
-    ClusterCodec, Compression, DiskAdapter, Format, Gce, Iso, MachineFirmware, Netboot, Oci, OciKind, Output, Ova,
-    Product, Qcow2, Raw, Split, Update, Vhd, VhdKind, Vhdx, Vmdk, VmdkKind,
+    ClusterCodec, Compression, DiskAdapter, Format, Gce, Install, Iso, MachineFirmware, Netboot, Oci, OciKind, Output,
+    Ova, Product, Qcow2, Raw, Split, Then, Update, Vhd, VhdKind, Vhdx, Vmdk, VmdkKind,
 };
 pub use program::{Component, Go, Origin, Program, Url};
 pub use resolve::is_reference;

@@ -72,9 +72,36 @@ impl Format {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Netboot {}
 
-/// `format.iso = {}`: it has no options.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct Iso {}
+/// `format.iso = {}`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Iso {
+    /// What it installs from itself; none for a medium that writes to no disk.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub install: Option<Install>,
+}
+
+/// `format.iso = { install = {} }`
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Install {
+    /// `auto` or `/dev/NAME`: where it installs without being asked; none for a medium that a file tells.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disk: Option<String>,
+    /// Whether data on the disk may be lost.
+    pub erase: bool,
+    /// What follows.
+    pub then: Then,
+}
+
+/// What follows an installation.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Then {
+    /// The machine starts again.
+    #[default]
+    Reboot,
+    /// The machine is switched off.
+    Poweroff,
+}
 
 /// `format.oci = {}`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

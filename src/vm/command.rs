@@ -131,6 +131,8 @@ pub struct Machine<'a> {
     pub served: Option<PathBuf>,
     /// Overlays of further disks.
     pub extra: Vec<PathBuf>,
+    /// A raw disk that is written to.
+    pub install_to: Option<PathBuf>,
     /// Files that each hold a string of SMBIOS type 11.
     pub credentials: Vec<PathBuf>,
 }
@@ -177,6 +179,9 @@ impl Machine<'_> {
         for (index, path) in self.extra.iter().enumerate() {
             self.disk(&mut line, &format!("extra{index}"), path, "");
         }
+        if let Some(path) = &self.install_to {
+            self.attach(&mut line, "target", "raw", path, "");
+        }
         if let Some(disk) = &self.disk {
             self.image(&mut line, disk);
         }
@@ -218,9 +223,14 @@ impl Machine<'_> {
         }
     }
 
+    /// An overlay.
     fn disk(&self, line: &mut Line, id: &str, path: &Path, more: &str) {
+        self.attach(line, id, "qcow2", path, more);
+    }
+
+    fn attach(&self, line: &mut Line, id: &str, format: &str, path: &Path, more: &str) {
         // What must last is in the host's memory even when QEMU is killed; no host's power cut is waited for.
-        line.option("-drive", &format!("if=none,id={id},format=qcow2,cache=unsafe,file="), path);
+        line.option("-drive", &format!("if=none,id={id},format={format},cache=unsafe,file="), path);
         let device = match self.options.bus {
             Bus::Virtio => format!("virtio-blk-pci,drive={id}{more}"),
             Bus::Nvme => format!("nvme,drive={id},serial={id}{more}"),
@@ -272,6 +282,7 @@ mod tests {
             input: false,
             firmware_vars: None,
             extra_disks: Vec::new(),
+            install_to: None,
             until: None,
             timeout: None,
             log: None,
@@ -286,6 +297,7 @@ mod tests {
             disk: Some("/disk".into()),
             served: None,
             extra,
+            install_to: options.install_to.clone(),
             credentials: vec!["/c".into()],
         };
         let words: Vec<String> = machine.arguments().iter().map(|word| word.to_string_lossy().into_owned()).collect();
@@ -311,6 +323,15 @@ mod tests {
             let text = line(&Options { role, ..options() }, Vec::new());
             assert!(text.contains(device) && !text.contains("virtio-blk"), "{text}");
         }
+    }
+
+    #[test]
+    fn what_an_installer_fills_is_the_file_itself() {
+        let text = line(&Options { role: Role::Cdrom, install_to: Some("/new".into()), ..options() }, Vec::new());
+        assert!(
+            text.contains("id=target,format=raw,cache=unsafe,file=/new -device virtio-blk-pci,drive=target"),
+            "{text}"
+        );
     }
 
     #[test]

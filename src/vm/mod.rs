@@ -72,6 +72,8 @@ pub struct Options {
     pub firmware_vars: Option<PathBuf>,
     /// Raw disks that are attached before the image; never changed either.
     pub extra_disks: Vec<PathBuf>,
+    /// A raw disk of the guest that is written to, and stays so: what an installer fills.
+    pub install_to: Option<PathBuf>,
     /// What must appear on the console, in one line.
     pub until: Option<String>,
     /// How long the whole run may take.
@@ -211,6 +213,7 @@ impl Attempt<'_> {
             overlay(&target, path, None)?;
             extra.push(target);
         }
+        let install_to = self.options.install_to.as_deref().map(absolute).transpose()?;
         let mut credentials = Vec::new();
         for (index, credential) in self.options.credentials.iter().enumerate() {
             // In a file, so that no list of processes shows a secret.
@@ -218,7 +221,7 @@ impl Attempt<'_> {
             fs::write(&path, credential.smbios()).context(|| format!("writing `{}`", path.display()))?;
             credentials.push(path);
         }
-        Ok(Machine { options: self.options, accel, flash, disk, served, extra, credentials })
+        Ok(Machine { options: self.options, accel, flash, disk, served, extra, install_to, credentials })
     }
 
     /// The firmware's variables: kept ones, or a copy for this run.

@@ -15,7 +15,7 @@ mod value;
 pub use cloud::{Cloud, Clouds, Drivers, SizeRule};
 pub use content::{Acknowledgement, Directory, File, Link, Mode, Pod, Unit, UnitState, User};
 pub use image::{Boot, Image, Kernel, Layout, Pack, Posture, Source, SourceApt, Userland, Waiver};
-pub use output::{Format, Oci, Output, Ova, Product, Qcow2, Update, Vhd, Vhdx, Vmdk};
+pub use output::{Format, Install, Iso, Oci, Output, Ova, Product, Qcow2, Update, Vhd, Vhdx, Vmdk};
 pub use program::{Archive, Component, Go, Preload, Program, Url};
 pub use system::{Cluster, Encryption, Journal, Network, Var, Writable};
 pub use value::{Free, FreeData, OneOrMany, PackageRef, Parsed, SysctlValue};

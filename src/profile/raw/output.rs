@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{List, Opt, Parsed};
-use crate::profile::{ClusterCodec, Compression, DiskAdapter, MachineFirmware, OciKind, VhdKind, VmdkKind};
+use crate::profile::{ClusterCodec, Compression, DiskAdapter, MachineFirmware, OciKind, Then, VhdKind, VmdkKind};
 use crate::size::Size;
 
 /// A file that is written.
@@ -42,8 +42,8 @@ pub enum Format {
     /// VMware's disk.
     Vmdk(Vmdk),
     /// A CD, and the image of a USB stick, that starts the sealed system with /var in memory. It starts
-    /// where the disk does (`boot.firmware`), takes no disk and writes to none.
-    Iso {},
+    /// where the disk does (`boot.firmware`), takes no disk and writes to none, unless it is told to install.
+    Iso(Iso),
     /// A machine with its disk in one file, as vSphere imports it.
     Ova(Box<Ova>),
     /// A compressed archive that holds `disk.raw` in whole GiB, as Google Cloud imports it.
@@ -57,6 +57,31 @@ pub enum Format {
     /// A folder for machines that boot over the network and have no disk: kernel, initrd, the root as a
     /// further initrd, an iPXE script, and one UKI with all of it for HTTP boot. /var is in memory.
     Netboot {},
+}
+
+/// The options of an ISO image.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Iso {
+    /// The medium can install the image onto a disk: `install = {}` for one that does where a file on the stick says
+    /// so, `install.disk` for one that does so by itself. The disk is that of an output `raw` with the same words
+    /// of the command line.
+    pub install: Opt<Install>,
+}
+
+/// What an ISO image installs onto, when it is started, without a question.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Install {
+    /// `"auto"`: the one disk that is large enough and neither removable nor read-only nor the medium itself; where
+    /// there are several, none. Or a disk by the kernel's name, `"/dev/nvme0n1"`. Without it the file
+    /// `loader/credentials/imagebuild.install.cred` on the stick says so: `auto` or a disk, then `,erase` and
+    /// `,poweroff` as wanted.
+    pub disk: Opt<String>,
+    /// Whether a disk that holds data is taken, too, and the data lost; `false` by default.
+    pub erase: Opt<bool>,
+    /// `reboot` (the default) or `poweroff`.
+    pub then: Opt<Then>,
 }
 
 /// The options of an OCI layout.

@@ -6,8 +6,8 @@ use super::Resolver;
 use crate::profile::fault::list;
 use crate::profile::place::{At, Place};
 use crate::profile::{
-    Cloud, ClusterCodec, Compression, Format, Gce, Iso, Netboot, Oci, OciKind, Output, Ova, Product, Qcow2, Raw, Split,
-    Update, Vhd, Vhdx, Vmdk, raw,
+    Cloud, ClusterCodec, Compression, Format, Gce, Install, Iso, Netboot, Oci, OciKind, Output, Ova, Product, Qcow2,
+    Raw, Split, Update, Vhd, Vhdx, Vmdk, raw,
 };
 use crate::size::Size;
 
@@ -117,11 +117,35 @@ impl Resolver<'_> {
             raw::Format::Ova(options) => Format::Ova(Box::new(self.ova(*options))),
             raw::Format::Gce {} => Format::Gce(Gce {}),
             raw::Format::Split {} => Format::Split(Split {}),
-            raw::Format::Iso {} => Format::Iso(Iso {}),
+            raw::Format::Iso(options) => Format::Iso(self.iso(options)),
             raw::Format::Netboot {} => Format::Netboot(Netboot {}),
             raw::Format::Oci(options) => Format::Oci(self.oci(options)),
             raw::Format::Update(options) => Format::Update(self.update(options, raw.place)?),
         })
+    }
+
+    fn iso(&mut self, raw: raw::Iso) -> Iso {
+        Iso { install: raw.install.map(|install| self.install(install.value)) }
+    }
+
+    fn install(&mut self, raw: raw::Install) -> Install {
+        if let Some(disk) = raw.disk.as_ref().filter(|disk| !is_disk(&disk.value)) {
+            let expected = "`auto`, or a disk by the kernel's name, as `/dev/nvme0n1`";
+            self.wrong(disk.place, format!("`{}` names no disk to install onto", disk.value), expected);
+        }
+        let places = [raw.erase.as_ref().map(|erase| erase.place), raw.then.as_ref().map(|then| then.place)];
+        if let (None, Some(place)) = (&raw.disk, places.into_iter().flatten().next()) {
+            self.wrong(
+                place,
+                "this is said with the disk",
+                "`disk`, or none of both, where a file on the stick says it",
+            );
+        }
+        Install {
+            disk: raw.disk.map(|disk| disk.value),
+            erase: raw.erase.is_some_and(|erase| erase.value),
+            then: raw.then.map_or_else(Default::default, |then| then.value),
+        }
     }
 
     fn oci(&mut self, raw: raw::Oci) -> Oci {
@@ -227,6 +251,13 @@ impl Resolver<'_> {
             self.wrong(size.place, message, format!("a power of two from `{least}` to `{most}`"));
         }
     }
+}
+
+/// Whether a text is `auto` or a disk by the kernel's name, as the initrd reads it.
+fn is_disk(text: &str) -> bool {
+    let sound = |name: &str| name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+    let name = text.strip_prefix("/dev/").filter(|name| (1..=32).contains(&name.len()));
+    text == "auto" || name.is_some_and(sound)
 }
 
 /// Whether a text may stand between dots of a file's name.

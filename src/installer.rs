@@ -1,0 +1,173 @@
+//! What a medium installs a disk with: one sealed file system, and the words of the command line that start it.
+//!
+//! ```text
+//! medium:  | ESP, its addon names the installer's root hash | root | verity | installer | its verity |
+//!                                                               |                 | esp.img, root.verity,
+//!                                                               |                 | repart.d/, units
+//! disk:    | ESP, with the addon of a disk | root | verity | signature |  <- systemd-repart copies
+//! ```
+//!
+//! - What is copied is read through dm-verity while it is copied: the root from its own device, ESP and hash tree from
+//!   files of the installer. Its root hash is on the command line beside the root's, so it is as sealed as that is.
+//! - The init (src/init/install.rs) finds, mounts and starts it, chooses the disk and refuses one that holds data.
+//! - Labels, types, ids and sizes are those of the disk image of the same build: what was installed is that disk.
+//! - There is no boot code for a BIOS in it, since systemd-repart writes none.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::digest::Digest;
+use crate::disk::{self, Disk, Layout, NO_AUTO, Partition, Pieces, READ_ONLY, Role, Sealed, Unwritten};
+use crate::epoch::Epoch;
+use crate::error::Result;
+use crate::path::RootPath;
+use crate::profile::{Codec, Install, Then};
+use crate::root::Root;
+use crate::squashfs::Options;
+use crate::tree::{Content, Meta, Tree};
+
+/// Where the init mounts it.
+const PLACE: &str = "/run/imagebuild/install";
+/// Whole blocks are what dm-verity has.
+const BLOCK: u64 = 4096;
+
+/// What a medium has beyond the root that it starts.
+#[derive(Debug, Clone)]
+pub struct Installer {
+    /// The file system.
+    pub sealed: Sealed,
+    /// Files of the medium's own ESP, which has other words than the disk's.
+    pub esp: BTreeMap<String, Content>,
+}
+
+/// How it is packed: kernel, initrd and hashes do not get smaller.
+pub fn packing(epoch: Epoch, jobs: usize) -> Options {
+    Options { codec: Codec::None, level: 0, block_size: 1 << 17, epoch: epoch.0, jobs }
+}
+
+/// The words of the command line for an installer with this root hash.
+pub fn words(install: &Install, root_hash: &Digest) -> Vec<String> {
+    let mut words = vec![format!("imagebuild.installer={root_hash}")];
+    if let Some(disk) = &install.disk {
+        let erase = if install.erase { ",erase" } else { "" };
+        let then = if install.then == Then::Poweroff { ",poweroff" } else { "" };
+        words.push(format!("imagebuild.install={disk}{erase}{then}"));
+    }
+    words
+}
+
+/// The file system, packed.
+pub fn sealed(root: &Root) -> Sealed {
+    Sealed { data: root.squashfs.content(), verity: root.verity.content(), root_hash: root.root_hash }
+}
+
+/// Its files, for a disk of this layout with these contents.
+pub fn tree(layout: &Layout, pieces: &Pieces, epoch: Epoch) -> Result<Tree> {
+    let mut tree = Tree::default();
+    let mut put = |path: String, content: Content| -> Result<()> {
+        let meta = Meta::new(0o644, epoch.0).from(&"installer".into());
+        tree.put_file(&RootPath::new(format!("/{path}"))?, meta, content)
+    };
+    for (number, partition) in layout.partitions.iter().enumerate() {
+        let name = format!("repart.d/{}0-{}.conf", number + 1, slug(partition.role));
+        put(name, Content::bytes(definition(partition).into_bytes()))?;
+    }
+    put("esp.img".to_owned(), esp(layout, pieces, epoch)?)?;
+    put("root.verity".to_owned(), pieces.verity.clone())?;
+    put("minimum-disk".to_owned(), Content::bytes(format!("{}\n", layout.sizes.minimum_disk()?).into_bytes()))?;
+    let seed = layout.seed;
+    for (name, text) in [
+        ("default.target", TARGET.to_owned()),
+        ("reboot.service", service("starts again", "reboot", &seed)),
+        ("poweroff.service", service("is switched off", "poweroff", &seed)),
+        ("failed.service", FAILED.to_owned()),
+    ] {
+        put(name.to_owned(), Content::bytes(text.into_bytes()))?;
+    }
+    Ok(tree)
+}
+
+fn slug(role: Role) -> &'static str {
+    match role {
+        Role::Bios => "bios",
+        Role::Esp => "esp",
+        Role::Root => "root",
+        Role::Verity => "verity",
+        Role::Signature => "sig",
+    }
+}
+
+/// What systemd-repart is to make (repart.d(5)).
+fn definition(partition: &Partition) -> String {
+    let Partition { kind, id, label, length, attributes, .. } = partition;
+    let from = match partition.role {
+        Role::Esp => Some(format!("{PLACE}/esp.img")),
+        Role::Root => Some("/dev/mapper/root".to_owned()),
+        Role::Verity => Some(format!("{PLACE}/root.verity")),
+        Role::Bios | Role::Signature => None,
+    };
+    let mut text =
+        format!("[Partition]\nType={kind}\nUUID={id}\nLabel={label}\nSizeMinBytes={length}\nSizeMaxBytes={length}\n");
+    for (bit, line) in [(NO_AUTO, "NoAuto=yes\n"), (READ_ONLY, "ReadOnly=yes\n")] {
+        if attributes & bit != 0 {
+            text.push_str(line);
+        }
+    }
+    if let Some(from) = from {
+        text.push_str(&format!("CopyBlocks={from}\n"));
+    }
+    text
+}
+
+/// The ESP's bytes up to the last that is in use: what follows means nothing to anybody.
+fn esp(layout: &Layout, pieces: &Pieces, epoch: Epoch) -> Result<Content> {
+    let extents = disk::esp(layout, &pieces.esp, epoch)?;
+    let end = extents.iter().map(|extent| extent.at + extent.content.len()).max().unwrap_or(0);
+    let length = end.next_multiple_of(BLOCK);
+    Ok(Content::part(Arc::new(Unwritten::new(Disk::new(length, extents)?)), 0, length))
+}
+
+const TARGET: &str = "\
+[Unit]
+Description=Installation
+Requires=basic.target imagebuild-install.service
+After=basic.target
+AllowIsolate=yes
+";
+
+fn service(what: &str, action: &str, seed: &crate::guid::Guid) -> String {
+    format!(
+        "[Unit]\n\
+         Description=Copy of the system to the disk\n\
+         After=basic.target\n\
+         OnFailure=imagebuild-install-failed.service\n\
+         SuccessAction={action}\n\
+         \n\
+         [Service]\n\
+         Type=oneshot\n\
+         # It refuses a disk that has a partition table, too.\n\
+         ExecStart=systemd-repart --dry-run=no --empty=require --seed={seed} --definitions={PLACE}/repart.d /run/imagebuild/disk\n\
+         StandardInput=data\n\
+         StandardInputText=w /dev/kmsg - - - - <5>imagebuild: installed: the machine {what}\n\
+         ExecStartPost=-systemd-tmpfiles --create -\n\
+         TimeoutStartSec=infinity\n\
+         StandardOutput=journal+console\n\
+         StandardError=journal+console\n"
+    )
+}
+
+const FAILED: &str = "\
+[Unit]
+Description=The installation failed
+DefaultDependencies=no
+Conflicts=shutdown.target
+Before=shutdown.target
+Wants=imagebuild-reboot.timer
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+StandardInput=data
+StandardInputText=w /dev/kmsg - - - - <3>imagebuild: the system was not installed: see the messages above
+ExecStart=-systemd-tmpfiles --create -
+";

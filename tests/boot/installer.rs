@@ -1,0 +1,69 @@
+//! Media that install, and the disks that they made.
+
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+
+use super::node::{self, boot, build, hello_pod_text, run};
+use super::{HELLO, TIMEOUT};
+
+/// The example as a medium that installs onto the one disk that there is.
+fn medium() -> (node::Image, PathBuf) {
+    let install = "install = { disk = \"auto\", then = \"poweroff\" }";
+    let text = hello_pod_text().replace("\"hello-pod\"", "\"hello-install\"");
+    let image = build("hello-install", &format!("{text}\n[[output]]\nformat.iso = {{ {install} }}\n"));
+    let iso = image.raw.with_extension("iso");
+    (image, iso)
+}
+
+fn disk(name: &str, size: u64) -> PathBuf {
+    let path = node::scratch().join(format!("copies/{name}.raw"));
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    File::create(&path).unwrap().set_len(size).unwrap();
+    path
+}
+
+/// The bytes at both places are the same.
+fn same(one: &File, other: &File, at: u64, length: u64) {
+    let [mut a, mut b] = [vec![0; 1 << 20], vec![0; 1 << 20]];
+    for at in (at..at + length).step_by(1 << 20) {
+        one.read_exact_at(&mut a, at).unwrap();
+        other.read_exact_at(&mut b, at).unwrap();
+        assert!(a == b, "the MiB at byte {at}");
+    }
+}
+
+#[test]
+fn a_medium_installs_a_disk_that_boots_alone_and_takes_none_with_data() {
+    let (image, iso) = medium();
+    run(0, ["verify".as_ref(), iso.as_os_str()]);
+    let minimum = image.manifest()["minimum_disk"].as_u64().expect("a size");
+    let target = disk("installed", minimum);
+    let onto = |path: &PathBuf| ["--cdrom".to_owned(), "--install-to".to_owned(), path.display().to_string()];
+    let more = onto(&target);
+    let more = more.each_ref().map(String::as_str);
+    let booted = boot("install", &iso, "imagebuild: installed: the machine is switched off", TIMEOUT, &more);
+    booted.ended(0).saw("imagebuild-init: installs onto disk vda").saw_no(HELLO);
+
+    // What the raw disk of the same build has, at the same places: table, sealed root, hash tree.
+    let [one, other] = [&image.raw, &target].map(|path| File::open(path).unwrap());
+    let manifest = image.manifest();
+    for number in [node::ROOT, node::VERITY] {
+        let partition = &manifest["partitions"][number - 1];
+        let squashfs = partition["size"].as_u64().unwrap();
+        same(&one, &other, image.start(number), squashfs);
+    }
+    run(0, ["verify".as_ref(), target.as_os_str()]);
+    boot("installed", &target, HELLO, TIMEOUT, &[]).ended(0).saw(HELLO);
+
+    // One byte near its end is data.
+    let full = disk("full", minimum);
+    OpenOptions::new().write(true).open(&full).unwrap().write_all_at(b"x", minimum - 1).unwrap();
+    let more = onto(&full);
+    let more = more.each_ref().map(String::as_str);
+    let refused = "disk vda holds data and is left as it is";
+    boot("install-refused", &iso, refused, TIMEOUT, &more).ended(0).saw_no("installs onto");
+    for path in [target, full] {
+        std::fs::remove_file(path).unwrap();
+    }
+}
