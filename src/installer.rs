@@ -148,7 +148,7 @@ fn service(what: &str, action: &str, seed: &crate::guid::Guid) -> String {
          # It refuses a disk that has a partition table, too.\n\
          ExecStart=systemd-repart --dry-run=no --empty=require --seed={seed} --definitions={PLACE}/repart.d /run/imagebuild/disk\n\
          StandardInput=data\n\
-         StandardInputText=w /dev/kmsg - - - - <5>imagebuild: installed: the machine {what}\n\
+         StandardInputText=w /dev/kmsg - - - - <5>imagebuild: installed: the machine {what}\\\\n\n\
          ExecStartPost=-systemd-tmpfiles --create -\n\
          TimeoutStartSec=infinity\n\
          StandardOutput=journal+console\n\
@@ -168,6 +168,46 @@ Wants=imagebuild-reboot.timer
 Type=oneshot
 RemainAfterExit=yes
 StandardInput=data
-StandardInputText=w /dev/kmsg - - - - <3>imagebuild: the system was not installed: see the messages above
+StandardInputText=w /dev/kmsg - - - - <3>imagebuild: the system was not installed: see the messages above\\\\n
 ExecStart=-systemd-tmpfiles --create -
 ";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::init::{cmdline, order};
+
+    #[test]
+    fn the_init_reads_the_words() {
+        let hash = Digest::of(b"installer");
+        let line = |install: &Install| words(install, &hash).join(" ");
+        let read = |line: &str| cmdline::installer(line.as_bytes()).unwrap().map(|hash| hash.0);
+        let asked = Install::default();
+        assert_eq!((read(&line(&asked)), cmdline::install(line(&asked).as_bytes())), (Some(hash.0), Ok(None)));
+        for (disk, erase, then) in [("auto", false, Then::Reboot), ("/dev/nvme0n1", true, Then::Poweroff)] {
+            let line = line(&Install { disk: Some(disk.to_owned()), erase, then });
+            assert_eq!(read(&line), Some(hash.0));
+            let order = order::parse(cmdline::install(line.as_bytes()).unwrap().unwrap()).unwrap();
+            assert_eq!(order.disk, disk.strip_prefix("/dev/").map(str::as_bytes));
+            assert_eq!((order.erase, order.power_off), (erase, then == Then::Poweroff));
+        }
+    }
+
+    #[test]
+    fn sealed_partitions_are_copied_with_their_attributes_and_the_signatures_stays_empty() {
+        let partition = |role, attributes| Partition {
+            role,
+            kind: disk::ESP_TYPE,
+            id: disk::ESP_TYPE,
+            label: "x".to_owned(),
+            attributes,
+            at: 0,
+            length: 1 << 20,
+        };
+        let root = definition(&partition(Role::Root, NO_AUTO | READ_ONLY));
+        assert!(root.contains("NoAuto=yes\nReadOnly=yes\nCopyBlocks=/dev/mapper/root\n"), "{root}");
+        let esp = definition(&partition(Role::Esp, 0));
+        assert!(esp.contains("SizeMaxBytes=1048576\nCopyBlocks=/run/imagebuild/install/esp.img\n"), "{esp}");
+        assert!(!definition(&partition(Role::Signature, 0)).contains("CopyBlocks"));
+    }
+}

@@ -62,6 +62,62 @@ fn others_take_what_is_in_the_folders() {
     assert!(transfer.contains("Path=https://example.org/small/"), "{transfer}");
 }
 
+/// One partition of an image as a file, by the place that sgdisk tells.
+fn partition(image: &Path, number: usize, to: &Path) {
+    let told = judge(Command::new("sgdisk").arg(format!("--info={number}")).arg(image));
+    let sector = |what: &str| {
+        let line = told.lines().find_map(|line| line.strip_prefix(what)).expect("sgdisk tells the sector");
+        line.trim().split(' ').next().unwrap().parse::<usize>().unwrap()
+    };
+    let bytes = fs::read(image).unwrap();
+    fs::write(to, &bytes[sector("First sector:") * 512..(sector("Last sector:") + 1) * 512]).unwrap();
+}
+
+/// The digest of what is installed is in the addon, and what it stands for is the disk of the same build.
+#[test]
+fn what_a_medium_installs_is_sealed_by_the_addon_of_its_esp() {
+    let house = House::new();
+    house.lock();
+    house.build("out", |_| ());
+    let out = house.folder.path().join("out");
+    let iso = out.join("small_1.installer.iso");
+    let at = |name: &str| house.folder.path().join(name);
+    for (number, name) in [(1, "esp"), (4, "installer"), (5, "tree")] {
+        partition(&iso, number, &at(name));
+    }
+    let addon = "::/loader/addons/target.addon.efi";
+    judge(Command::new("mcopy").arg("-i").arg(at("esp")).arg(addon).arg(at("addon")));
+    judge(Command::new("objcopy").args(["-O", "binary", "--only-section=.cmdline"]).args([at("addon"), at("words")]));
+    let words = fs::read_to_string(at("words")).unwrap();
+    let words: Vec<&str> = words.trim_end_matches('\0').split(' ').collect();
+    let [hash, "imagebuild.install=auto"] = words[..] else { panic!("{words:?}") };
+    let hash = hash.strip_prefix("imagebuild.installer=").expect("the hash");
+    judge(Command::new("veritysetup").arg("verify").args([at("installer"), at("tree"), hash.into()]));
+    judge(Command::new("unsquashfs").arg("-q").arg("-d").arg(at("files")).arg(at("installer")));
+    let files = at("files");
+
+    let manifest: serde_json::Value = serde_json::from_slice(&fs::read(out.join("manifest.json")).unwrap()).unwrap();
+    let raw = fs::read(out.join("small_1.raw")).unwrap();
+    let esp = fs::read(files.join("esp.img")).unwrap();
+    let start = manifest["partitions"][0]["start"].as_u64().unwrap() as usize;
+    assert!(raw[start..][..esp.len()] == esp, "the ESP is that of the disk");
+    let rest = &raw[start + esp.len()..manifest["partitions"][1]["start"].as_u64().unwrap() as usize];
+    assert!(rest.iter().all(|byte| *byte == 0), "what is left out is empty");
+    assert_eq!(fs::read(files.join("root.verity")).unwrap(), fs::read(out.join("small_1.split/root.verity")).unwrap());
+    let mut definitions: Vec<_> =
+        fs::read_dir(files.join("repart.d")).unwrap().map(|one| one.unwrap().path()).collect();
+    definitions.sort();
+    assert_eq!(definitions.len(), 4);
+    for (definition, partition) in definitions.iter().zip(manifest["partitions"].as_array().unwrap()) {
+        let text = fs::read_to_string(definition).unwrap();
+        for (key, value) in [("Type", "type"), ("UUID", "id"), ("Label", "label")] {
+            let line = format!("{key}={}\n", partition[value].as_str().unwrap());
+            assert!(text.contains(&line), "{line} is not in {text}");
+        }
+        assert!(text.contains(&format!("SizeMaxBytes={}\n", partition["size"])), "{text}");
+    }
+}
+
 #[test]
 fn skopeo_copies_image_and_artifact() {
     let house = House::new();
