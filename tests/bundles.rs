@@ -110,7 +110,7 @@ fn what_a_medium_installs_is_sealed_by_the_addon_of_its_esp() {
     assert_eq!(definitions.len(), 4);
     for (definition, partition) in definitions.iter().zip(manifest["partitions"].as_array().unwrap()) {
         let text = fs::read_to_string(definition).unwrap();
-        for (key, value) in [("Type", "type"), ("UUID", "id"), ("Label", "label")] {
+        for (key, value) in [("Type", "kind"), ("UUID", "id"), ("Label", "label")] {
             let line = format!("{key}={}\n", partition[value].as_str().unwrap());
             assert!(text.contains(&line), "{line} is not in {text}");
         }

@@ -110,7 +110,7 @@ pub fn find(root: &RootHash, firmware: &Firmware) -> Result<Found, Fault> {
             Verdict::Doubt | Verdict::Wait => None,
         };
         if let Some((disk, (data, hash))) = chosen {
-            if let Some(found) = open_both(disk, super::root::ROOT.name, data, hash)? {
+            if let Some(found) = open_both(disk, "root", data, hash)? {
                 return Ok(found);
             }
         }
