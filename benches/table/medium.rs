@@ -66,7 +66,17 @@ pub fn child(arguments: &[String]) -> Fallible<()> {
     let pieces = Pieces { esp, root: content(folder.join(PIECES[1]))?, verity: content(folder.join(PIECES[2]))? };
     let (seed, epoch, name) = (Guid::seed("bench"), Epoch(1_700_000_000), "bench_1");
     let files = BTreeMap::from([(ABOUT.to_owned(), Content::bytes(*b"a bench\n"))]);
-    let hybrid = Hybrid { layout: &layout, pieces: &pieces, esp: &pieces.esp, files, bios: None, seed, name, epoch };
+    let hybrid = Hybrid {
+        layout: &layout,
+        pieces: &pieces,
+        esp: &pieces.esp,
+        files,
+        bios: None,
+        installer: None,
+        seed,
+        name,
+        epoch,
+    };
     let how = Emit { jobs: jobs.parse()?, seed, epoch, name, spool: folder };
     artifact::write(&Writing { format: &Raw {}, compress: None, how }, &hybrid.disk()?, out.as_ref(), None)?;
     Ok(())
