@@ -17,9 +17,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::digest::Digest;
-use crate::disk::{self, Disk, Layout, NO_AUTO, Partition, Pieces, READ_ONLY, Role, Sealed, Unwritten};
+use crate::disk::{self, Disk, Layout, NO_AUTO, Partition, Pieces, READ_ONLY, Role, Unwritten};
 use crate::epoch::Epoch;
 use crate::error::Result;
+use crate::node::failure;
 use crate::path::RootPath;
 use crate::profile::{Codec, Install, Then};
 use crate::root::Root;
@@ -35,7 +36,7 @@ const BLOCK: u64 = 4096;
 #[derive(Debug, Clone)]
 pub struct Installer {
     /// The file system.
-    pub sealed: Sealed,
+    pub sealed: Root,
     /// Files of the medium's own ESP, which has other words than the disk's.
     pub esp: BTreeMap<String, Content>,
 }
@@ -54,11 +55,6 @@ pub fn words(install: &Install, root_hash: &Digest) -> Vec<String> {
         words.push(format!("imagebuild.install={disk}{erase}{then}"));
     }
     words
-}
-
-/// The file system, packed.
-pub fn sealed(root: &Root) -> Sealed {
-    Sealed { data: root.squashfs.content(), verity: root.verity.content(), root_hash: root.root_hash }
 }
 
 /// Its files, for a disk of this layout with these contents.
@@ -80,7 +76,7 @@ pub fn tree(layout: &Layout, pieces: &Pieces, epoch: Epoch) -> Result<Tree> {
         ("default.target", TARGET.to_owned()),
         ("reboot.service", service("starts again", "reboot", &seed)),
         ("poweroff.service", service("is switched off", "poweroff", &seed)),
-        ("failed.service", FAILED.to_owned()),
+        ("failed.service", failed()),
     ] {
         put(name.to_owned(), Content::bytes(text.into_bytes()))?;
     }
@@ -147,30 +143,30 @@ fn service(what: &str, action: &str, seed: &crate::guid::Guid) -> String {
          Type=oneshot\n\
          # It refuses a disk that has a partition table, too.\n\
          ExecStart=systemd-repart --dry-run=no --empty=require --seed={seed} --definitions={PLACE}/repart.d /run/imagebuild/disk\n\
-         StandardInput=data\n\
-         StandardInputText=w /dev/kmsg - - - - <5>imagebuild: installed: the machine {what}\\\\n\n\
+         {}\
          ExecStartPost=-systemd-tmpfiles --create -\n\
          TimeoutStartSec=infinity\n\
          StandardOutput=journal+console\n\
-         StandardError=journal+console\n"
+         StandardError=journal+console\n",
+        failure::line(5, &format!("installed: the machine {what}"))
     )
 }
 
-const FAILED: &str = "\
-[Unit]
-Description=The installation failed
-DefaultDependencies=no
-Conflicts=shutdown.target
-Before=shutdown.target
-Wants=imagebuild-reboot.timer
-
-[Service]
-Type=oneshot
-RemainAfterExit=yes
-StandardInput=data
-StandardInputText=w /dev/kmsg - - - - <3>imagebuild: the system was not installed: see the messages above\\\\n
-ExecStart=-systemd-tmpfiles --create -
-";
+fn failed() -> String {
+    format!(
+        "[Unit]\n\
+         Description=The installation failed\n\
+         {}Wants=imagebuild-reboot.timer\n\
+         \n\
+         [Service]\n\
+         Type=oneshot\n\
+         RemainAfterExit=yes\n\
+         {}\
+         ExecStart=-systemd-tmpfiles --create -\n",
+        failure::REBOOT_HEAD,
+        failure::line(3, "the system was not installed: see the messages above")
+    )
+}
 
 #[cfg(test)]
 mod tests {

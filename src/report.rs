@@ -157,8 +157,12 @@ impl Report {
 
 /// Text that may hold names out of archives and images: a control character in one must not move the terminal.
 fn plain(text: &str) -> String {
-    let visible = |c: char| if c.is_control() && !matches!(c, '\n' | '\t') { char::REPLACEMENT_CHARACTER } else { c };
-    text.chars().map(visible).collect()
+    text.chars().map(|c| if matches!(c, '\n' | '\t') { c } else { visible(c) }).collect()
+}
+
+/// A character, or what stands for one that would move the terminal.
+pub fn visible(character: char) -> char {
+    if character.is_control() { char::REPLACEMENT_CHARACTER } else { character }
 }
 
 /// A stage under way; ends by [`Stage::done`].

@@ -140,7 +140,7 @@ pub fn place(
                 let packed = pack(&installer::tree(&layout, &pieces, epoch)?).context(doing)?;
                 words.extend(installer::words(install, &packed.root_hash));
                 let esp = esp_files(parts, boot, &words).context(doing)?;
-                Some(Installer { sealed: installer::sealed(&packed), esp })
+                Some(Installer { sealed: packed, esp })
             }
         };
         let placed = Placed { layout, pieces, disk, words, cd, installer };

@@ -19,10 +19,16 @@ use crate::epoch::Epoch;
 use crate::error::Result;
 use crate::tree::Tree;
 
-const INDEX: &str = "application/vnd.oci.image.index.v1+json";
-const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
-const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
-const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
+/// Media type of an index.
+pub const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+/// Media type of a manifest.
+pub const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+/// Media type of a configuration.
+pub const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
+/// Media type of a layer that is not compressed.
+pub const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
+/// The file `oci-layout`.
+pub const LAYOUT: &str = r#"{"imageLayoutVersion":"1.0.0"}"#;
 
 /// What a container engine is told of the tree.
 #[derive(Debug, Clone, Copy)]
@@ -88,7 +94,7 @@ impl Container {
         Ok(Container {
             digest: Digest::of(&manifest),
             members: vec![
-                ("oci-layout".to_owned(), br#"{"imageLayoutVersion":"1.0.0"}"#.to_vec()),
+                ("oci-layout".to_owned(), LAYOUT.as_bytes().to_vec()),
                 ("index.json".to_owned(), index.to_string().into_bytes()),
                 blob(manifest),
                 blob(config),

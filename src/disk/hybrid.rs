@@ -18,10 +18,10 @@ use super::fat::{self, Volume};
 use super::gpt::{Entry, Table};
 use super::iso9660;
 use super::{ALIGNMENT, BootCode, Disk, ESP_TYPE, Extent, Layout, NO_AUTO, Pieces, READ_ONLY, Role, volume_id};
-use crate::digest::Digest;
 use crate::epoch::Epoch;
 use crate::error::{Context, Error, Result};
 use crate::guid::Guid;
+use crate::root::Root;
 use crate::tree::Content;
 
 /// Type of a partition of Linux that nothing takes by itself.
@@ -41,17 +41,6 @@ pub struct CdBoot<'a> {
     pub at: &'a dyn Fn(u64) -> Result<BootCode>,
 }
 
-/// A sealed file system, whose partitions are found by its root hash.
-#[derive(Debug, Clone)]
-pub struct Sealed {
-    /// The file system.
-    pub data: Content,
-    /// Its hash tree, superblock included.
-    pub verity: Content,
-    /// The hash of both.
-    pub root_hash: Digest,
-}
-
 /// What goes onto the medium.
 pub struct Hybrid<'a> {
     /// Ids and labels of the partitions are those of this layout.
@@ -64,8 +53,8 @@ pub struct Hybrid<'a> {
     pub files: BTreeMap<String, Content>,
     /// What a BIOS starts.
     pub bios: Option<CdBoot<'a>>,
-    /// A sealed file system beside the root.
-    pub installer: Option<&'a Sealed>,
+    /// A sealed file system beside the root; its partitions are found by its root hash.
+    pub installer: Option<&'a Root>,
     /// What ids are derived from.
     pub seed: Guid,
     /// The image's name.
@@ -128,8 +117,9 @@ impl Hybrid<'_> {
         if let Some(sealed) = self.installer {
             let (data, verity) = Guid::of_root_hash(&sealed.root_hash);
             for (id, label, content) in
-                [(data, "installer", &sealed.data), (verity, "installer-verity", &sealed.verity)]
+                [(data, "installer", &sealed.squashfs), (verity, "installer-verity", &sealed.verity)]
             {
+                let content = content.content();
                 let contents = vec![Extent { at: 0, content: content.clone() }];
                 put(GENERIC_TYPE, id, label, NO_AUTO | READ_ONLY, content.len(), contents);
             }

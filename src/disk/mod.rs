@@ -13,7 +13,7 @@ mod place;
 
 pub use extent::{Disk, Extent, Sink, Unwritten, is_zero};
 pub use gpt::BOOT_CODE;
-pub use hybrid::{CdBoot, Hybrid, Sealed};
+pub use hybrid::{CdBoot, Hybrid};
 pub use layout::{
     ALIGNMENT, BIOS_ESP, BIOS_TYPE, ESP_MINIMUM, ESP_TYPE, Layout, NO_AUTO, Partition, READ_ONLY, Role, Sizes,
     check_root, repart_definitions, tree_bytes,

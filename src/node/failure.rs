@@ -22,20 +22,28 @@ pub(super) fn step(tree: &mut Tree, inputs: &Inputs<'_>) -> Result<()> {
     put.unit("imagebuild-reboot.service", REBOOT, &[])
 }
 
-const REBOOT_HEAD: &str = "DefaultDependencies=no\nConflicts=shutdown.target\nBefore=shutdown.target\n";
+/// What a unit says that is there to restart the machine, or on the way to it.
+pub const REBOOT_HEAD: &str = "DefaultDependencies=no\nConflicts=shutdown.target\nBefore=shutdown.target\n";
 
 /// A unit that writes `imagebuild: WHAT: WHY`, as an error of the kernel's log, to every console of the kernel.
-///
-/// Not to /dev/console itself: systemd-tmpfiles does not wait until a terminal has room, and a failure, about which
-/// much is printed, is just when it has none. The line ends in a newline: the kernel shows one that does not only when
-/// the next one comes.
 pub(super) fn say(what: &str, why: &str, head: &str) -> String {
     format!(
         "[Unit]\nDescription={what}: {why}\n{head}\n\
          [Service]\nType=oneshot\nRemainAfterExit=yes\n\
-         StandardInput=data\nStandardInputText=w /dev/kmsg - - - - <3>imagebuild: {what}: {why}\\\\n\n\
-         ExecStart=-systemd-tmpfiles --create -\n"
+         {}\
+         ExecStart=-systemd-tmpfiles --create -\n",
+        line(3, &format!("{what}: {why}"))
     )
+}
+
+/// The input of a service whose `systemd-tmpfiles --create -` writes `imagebuild: TEXT` to the kernel's log, at a
+/// level of syslog's (3 is an error, 5 a notice), and so to every console of the kernel.
+///
+/// Not to /dev/console itself: systemd-tmpfiles does not wait until a terminal has room, and a failure, about which
+/// much is printed, is just when it has none. The line ends in a newline: the kernel shows one that does not only when
+/// the next one comes.
+pub fn line(level: u8, text: &str) -> String {
+    format!("StandardInput=data\nStandardInputText=w /dev/kmsg - - - - <{level}>imagebuild: {text}\\\\n\n")
 }
 
 const MANAGER: &str = "\

@@ -7,7 +7,7 @@
 
 pub mod checks;
 mod containerd;
-mod failure;
+pub mod failure;
 mod identity;
 mod images;
 mod join;

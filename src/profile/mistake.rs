@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::place::{Files, Place};
 use crate::error::{Error, Kind};
+use crate::report::visible;
 
 /// More mistakes than this are not looked for: a file of them is no profile.
 const MOST: usize = 1000;
@@ -95,9 +96,9 @@ impl fmt::Display for Mistake {
         let start = self.column - 1;
         // A very long line is shown from a little before what is meant.
         let skipped = if start < WIDTH { 0 } else { start - WIDTH / 2 };
-        let shown: String = self.source.chars().skip(skipped).take(WIDTH).map(visible).collect();
+        let source: String = self.source.chars().skip(skipped).take(WIDTH).map(shown).collect();
         let width = self.width.min(WIDTH.saturating_sub(start - skipped)).max(1);
-        writeln!(f, "  {number} | {}", shown.trim_end())?;
+        writeln!(f, "  {number} | {}", source.trim_end())?;
         writeln!(f, "  {:>1$} | {2:>3$}{4}", "", number.len(), "", start - skipped, "^".repeat(width))?;
         if let Some(expected) = &self.expected {
             writeln!(f, "  expected {expected}")?;
@@ -106,13 +107,9 @@ impl fmt::Display for Mistake {
     }
 }
 
-/// Tabs would move the caret; control characters would move the terminal.
-fn visible(character: char) -> char {
-    match character {
-        '\t' => ' ',
-        character if character.is_control() => '\u{fffd}',
-        character => character,
-    }
+/// A character of a source line: a tab would move the caret.
+fn shown(character: char) -> char {
+    if character == '\t' { ' ' } else { visible(character) }
 }
 
 /// All mistakes as one error of the user's: sorted by file and place, each as a block, with a count.

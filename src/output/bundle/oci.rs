@@ -9,6 +9,7 @@
 use serde_json::{Value, json};
 
 use super::text;
+use crate::container::{CONFIG, INDEX, LAYER, LAYOUT, MANIFEST};
 use crate::disk::Disk;
 use crate::epoch::Epoch;
 use crate::error::Result;
@@ -18,10 +19,6 @@ use crate::output::{Bundle, Emit, Files, Made};
 use crate::profile::{ClusterCodec, Oci, OciKind, Qcow2};
 use crate::tree::Content;
 
-const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
-const INDEX: &str = "application/vnd.oci.image.index.v1+json";
-const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
-const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
 /// The type of our artifact.
 const ARTIFACT: &str = "application/vnd.imagebuild.node.v1";
 /// What an artifact has in place of a configuration (image-spec, "Guidelines for Artifact Usage").
@@ -37,7 +34,7 @@ impl Bundle for Oci {
     fn emit(&self, made: &Made<'_>, how: &Emit<'_>, files: &mut dyn Files) -> Result<()> {
         let qcow2 = Qcow2 { codec: ClusterCodec::Zstd, ..Qcow2::default() };
         let spooled = spool(&qcow2, made.disk, how)?;
-        files.put("oci-layout", &text(json!({ "imageLayoutVersion": "1.0.0" }).to_string()))?;
+        files.put("oci-layout", &text(LAYOUT.to_owned()))?;
         let manifest = match self.kind {
             OciKind::Disk => disk(made, how, &spooled, files)?,
             OciKind::Artifact => artifact(made, &spooled, files)?,
