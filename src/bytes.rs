@@ -192,6 +192,14 @@ fn array<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
     out
 }
 
+/// The first `N` bytes; zeros where there are fewer.
+pub fn head<const N: usize>(bytes: &dyn Bytes) -> io::Result<[u8; N]> {
+    let mut head = [0; N];
+    let length = bytes.length().min(N as u64) as usize;
+    bytes.read_at(&mut head[..length], 0)?;
+    Ok(head)
+}
+
 fn past_end() -> io::Error {
     io::Error::new(io::ErrorKind::UnexpectedEof, "reading past the end")
 }
@@ -206,6 +214,7 @@ mod tests {
         assert_eq!((le16(&bytes, 1), le32(&bytes, 1)), (0x0201, 0x0403_0201));
         assert_eq!(le64(&bytes, 2), 0x0908_0706_0504_0302);
         assert_eq!((be32(&bytes, 1), be64(&bytes, 2)), (0x0102_0304, 0x0203_0405_0607_0809));
+        assert_eq!((head(&bytes).unwrap(), head(&bytes[..2].to_vec()).unwrap()), ([0, 1, 2], [0, 1, 0]));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::arch::Arch;
 use crate::bytes::{Bytes, Whole};
 use crate::error::{Context, Error, Kind, Result};
-use crate::lint::{self, Asked};
+use crate::lint::{self, Asked, Subject};
 use crate::profile::{self, LoadOptions};
 use crate::report::{Mode, Report};
 use crate::temp::beside;
@@ -36,12 +36,12 @@ pub struct Args {
 /// Prints what is broken.
 pub fn run(args: &Args, report: &Report) -> Result<()> {
     let file: Arc<dyn Bytes> = Arc::new(Whole::open(&args.image)?);
-    let folder = beside(&args.image);
+    let subject = Subject::new(&file, beside(&args.image));
     let doing = || format!("looking at `{}`", args.image.display());
     let row = match &args.cloud {
         None => None,
         Some(name) => {
-            let arch = lint::arch(&file, folder).context(doing)?.or(Arch::host()).unwrap_or(Arch::Amd64);
+            let arch = subject.arch().context(doing)?.or(Arch::host()).unwrap_or(Arch::Amd64);
             let mut rows = profile::clouds(arch)?;
             if let Some(path) = &args.profile {
                 rows.extend(profile::load(path, &LoadOptions { arch: Some(arch) })?.0.clouds);
@@ -51,7 +51,7 @@ pub fn run(args: &Args, report: &Report) -> Result<()> {
         }
     };
     let asked = Asked { cloud: row.as_ref(), room: args.room };
-    let found = lint::file(&file, folder, &asked).context(doing)?;
+    let found = subject.check(&asked).context(doing)?;
     if report.mode() == Mode::Json {
         report.event(&serde_json::json!({
             "event": "lint",

@@ -2,7 +2,7 @@
 //!
 //! - The image may be anyone's: what it holds is believed nowhere, sizes are bounded.
 //! - A rule is a value of one file; that file's tests, or `tests/lint.rs`, have an image that only it refuses.
-//! - What a format asks of its file has a place of its own ([`file()`]).
+//! - What a format asks of its file has a place of its own ([`Subject`]).
 
 mod archive;
 mod esp;
@@ -23,14 +23,15 @@ use std::sync::Arc;
 use crate::arch::Arch;
 use crate::boot::loader_path;
 use crate::boot::uki::MAX_SECTION;
-use crate::bytes::{Bytes, Part};
+use crate::bytes::{Bytes, Part, head};
 use crate::disk::fat::Reader;
 use crate::disk::gpt::{self, Entry, Table};
 use crate::disk::{Disk, Unwritten};
 use crate::error::{Error, Kind, Result};
-use crate::output;
 use crate::output::archive::is_archive;
+use crate::output::{self, Opened, Plain, Unpack};
 use crate::profile::Cloud;
+use crate::source::codec::Codec;
 use crate::squashfs::{self, NodeKind};
 use crate::verity;
 
@@ -82,53 +83,91 @@ static READABLE: Rule = Rule {
     mend: "copy the file again; flatten what refers to other files; unpack what is compressed",
 };
 
-/// Holds a file and the disk in it against the rules: first what its format asks for. A compressed one is unpacked
-/// in `folder`, into a file without a name.
-///
-/// # Errors
-/// Only where the file cannot be read: what is wrong with it is a finding.
-pub fn file(file: &Arc<dyn Bytes>, folder: &Path, asked: &Asked<'_>) -> Result<Report> {
-    let mut findings = Vec::new();
-    vhd::check(&**file, &mut findings)?;
-    archives(file, folder, &mut findings)?;
-    if iso::is_iso(&**file) {
-        iso::check(&**file, &mut findings)?;
-        // Without a table of partitions beside it, a CD has nothing more to look at.
-        if findings.is_empty() && gpt::sector_size(&**file).is_none() {
-            let unchecked = asked.cloud.map(|cloud| format!("what {} asks: a CD without a disk in it", cloud.title));
-            return Ok(Report { findings, unchecked: unchecked.into_iter().collect() });
+/// An image file, unpacked once for all that is asked of it.
+pub struct Subject<'a> {
+    file: Arc<dyn Bytes>,
+    plain: Result<Plain>,
+    unpack: Unpack<'a>,
+}
+
+impl<'a> Subject<'a> {
+    /// The file; a compressed one is unpacked in `folder`, into a file without a name.
+    pub fn new(file: &Arc<dyn Bytes>, folder: &'a Path) -> Self {
+        let unpack = Unpack { limit: output::LIMIT, folder };
+        Subject { file: file.clone(), plain: Plain::of(file.clone(), unpack), unpack }
+    }
+
+    /// Holds the file and the disk in it against the rules: first what its format asks for.
+    ///
+    /// # Errors
+    /// Only where the file cannot be read: what is wrong with it is a finding.
+    pub fn check(&self, asked: &Asked<'_>) -> Result<Report> {
+        let file = &self.file;
+        let mut findings = Vec::new();
+        vhd::check(&**file, &mut findings)?;
+        self.archives(&mut findings)?;
+        if iso::is_iso(&**file) {
+            iso::check(&**file, &mut findings)?;
+            // Without a table of partitions beside it, a CD has nothing more to look at.
+            if findings.is_empty() && gpt::sector_size(&**file).is_none() {
+                let unchecked =
+                    asked.cloud.map(|cloud| format!("what {} asks: a CD without a disk in it", cloud.title));
+                return Ok(Report { findings, unchecked: unchecked.into_iter().collect() });
+            }
+        }
+        // Where a rule of the file is broken, it is in doubt where its disk begins or ends.
+        if findings.is_empty() {
+            match self.opened() {
+                Ok(opened) => return disk(&opened.disk, Some(opened.kind), asked),
+                Err(why) => findings.push(READABLE.broken(why)),
+            }
+        }
+        Ok(Report { findings, unchecked: vec!["the disk in it".to_owned()] })
+    }
+
+    /// The disk in the file, or why there is none.
+    fn opened(&self) -> std::result::Result<Opened, String> {
+        match &self.plain {
+            Ok(plain) => plain.disk(self.unpack).map_err(|error| error.message().to_owned()),
+            Err(error) => Err(error.message().to_owned()),
         }
     }
-    if !findings.is_empty() {
-        // Where its disk begins or ends is in doubt.
-        return Ok(Report { findings, unchecked: vec!["the disk in it".to_owned()] });
-    }
-    match output::opened(file.clone(), folder) {
-        Ok(opened) => disk(&opened.disk, Some(opened.kind), asked),
-        Err(error) => {
-            findings.push(READABLE.broken(error.message()));
-            Ok(Report { findings, unchecked: vec!["the disk in it".to_owned()] })
+
+    /// Archives, compressed or not.
+    fn archives(&self, out: &mut Vec<Finding>) -> Result<()> {
+        if is_archive(&head::<512>(&*self.file)?) {
+            return archive::check(&self.file, false, out);
         }
+        match &self.plain {
+            // Of compressed files only a gzip can be such an archive.
+            Ok(Plain { bytes, codec: Some(Codec::Gzip) })
+                if head::<512>(&**bytes).is_ok_and(|head| is_archive(&head)) =>
+            {
+                archive::check(bytes, true, out)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The architecture that the programs on the ESP are for; none where that does not show.
+    ///
+    /// # Errors
+    /// Only where the image cannot be read.
+    pub fn arch(&self) -> Result<Option<Arch>> {
+        let Ok(Opened { disk, .. }) = self.opened() else { return Ok(None) };
+        let disk = &disk;
+        let Some(table) = table::check(&**disk, &mut Vec::new())? else { return Ok(None) };
+        let esp = esp::check(disk, &table, &mut Vec::new())?;
+        Ok(esp.and_then(|esp| {
+            let starts = |arch: &Arch| esp.files.iter().any(|file| file.path.eq_ignore_ascii_case(&loader_path(*arch)));
+            Arch::ALL.into_iter().find(starts)
+        }))
     }
 }
 
-/// Archives, compressed or not.
-fn archives(file: &Arc<dyn Bytes>, folder: &Path, out: &mut Vec<Finding>) -> Result<()> {
-    let mut head = [0; 512];
-    let length = file.length().min(head.len() as u64) as usize;
-    file.read_at(&mut head[..length], 0)?;
-    if is_archive(&head) {
-        return archive::check(file, false, out);
-    }
-    // Of compressed files only a gzip can be such an archive.
-    if head.starts_with(&[0x1f, 0x8b])
-        && let Ok(unpacked) = output::unpacked(file.clone(), folder)
-        && unpacked.read_at(&mut head, 0).is_ok()
-        && is_archive(&head)
-    {
-        archive::check(&unpacked, true, out)?;
-    }
-    Ok(())
+/// [`Subject::check`] of a file of which nothing else is asked.
+pub fn file(file: &Arc<dyn Bytes>, folder: &Path, asked: &Asked<'_>) -> Result<Report> {
+    Subject::new(file, folder).check(asked)
 }
 
 /// Holds the disk of an image against the rules. `format` is that of its file, where there is one.
@@ -148,21 +187,6 @@ pub fn disk(disk: &Arc<dyn Bytes>, format: Option<output::Kind>, asked: &Asked<'
     let image = Image { disk, table: &table, esp: &esp };
     image.programs(asked, &mut report)?;
     Ok(report)
-}
-
-/// The architecture that the programs on the ESP of an image file are for; none where that does not show.
-///
-/// # Errors
-/// Only where the image cannot be read.
-pub fn arch(file: &Arc<dyn Bytes>, folder: &Path) -> Result<Option<Arch>> {
-    let Ok(output::Opened { disk, .. }) = output::opened(file.clone(), folder) else { return Ok(None) };
-    let disk = &disk;
-    let Some(table) = table::check(&**disk, &mut Vec::new())? else { return Ok(None) };
-    let esp = esp::check(disk, &table, &mut Vec::new())?;
-    Ok(esp.and_then(|esp| {
-        let starts = |arch: &Arch| esp.files.iter().any(|file| file.path.eq_ignore_ascii_case(&loader_path(*arch)));
-        Arch::ALL.into_iter().find(starts)
-    }))
 }
 
 /// One error of all broken rules; none where there are none.

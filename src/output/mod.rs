@@ -25,7 +25,8 @@ mod vhdx;
 mod vmdk;
 
 pub use compress::Compressed;
-pub use open::{Kind, LIMIT, Opened, open, open_within, opened, unpacked};
+pub use open::{Kind, LIMIT, Opened, Plain, open, open_within};
+pub use packed::Unpack;
 
 use std::path::Path;
 

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use super::packed::{self, Unpack};
 use super::{archive, qcow2, vhd, vhdx, vmdk};
-use crate::bytes::{Bytes, Whole};
+use crate::bytes::{Bytes, Whole, head};
 use crate::error::{Context, Error, Result};
 use crate::size::Size;
+use crate::source::codec::Codec;
 use crate::temp::beside;
 
 /// What a file turned out to be.
@@ -86,31 +87,38 @@ pub fn open_within(path: &Path, limit: Size) -> Result<Opened> {
     of(file, Unpack { limit, folder: beside(path) }).context(|| format!("opening `{}`", path.display()))
 }
 
-/// The disk in the bytes of a file; a compressed one is unpacked in `folder`.
-pub fn opened(file: Arc<dyn Bytes>, folder: &Path) -> Result<Opened> {
-    of(file, Unpack { limit: LIMIT, folder })
+/// The disk in the bytes of a file; a compressed one is unpacked.
+pub fn of(file: Arc<dyn Bytes>, unpack: Unpack<'_>) -> Result<Opened> {
+    Plain::of(file, unpack)?.disk(unpack)
 }
 
-/// What a compressed file holds, unpacked as [`opened`] does; others as they are.
-pub fn unpacked(file: Arc<dyn Bytes>, folder: &Path) -> Result<Arc<dyn Bytes>> {
-    let mut head = [0; 6];
-    let length = file.length().min(head.len() as u64) as usize;
-    file.read_at(&mut head[..length], 0)?;
-    match packed::codec(&head) {
-        Some(codec) => packed::unpack(file, codec, Unpack { limit: LIMIT, folder }),
-        None => Ok(file),
+/// The bytes of a file, unpacked where the whole file is compressed.
+#[derive(Debug, Clone)]
+pub struct Plain {
+    /// The bytes.
+    pub bytes: Arc<dyn Bytes>,
+    /// What they were compressed with.
+    pub codec: Option<Codec>,
+}
+
+impl Plain {
+    /// Unpacks `file` if it is compressed.
+    pub fn of(file: Arc<dyn Bytes>, unpack: Unpack<'_>) -> Result<Self> {
+        let codec = packed::codec(&head::<6>(&*file)?);
+        let bytes = codec.map_or(Ok(file.clone()), |codec| packed::unpack(file, codec, unpack))?;
+        Ok(Plain { bytes, codec })
+    }
+
+    /// The disk in the bytes.
+    pub fn disk(&self, unpack: Unpack<'_>) -> Result<Opened> {
+        let packed = self.codec.is_some();
+        let opened = within(self.bytes.clone(), unpack, DEPTH - u32::from(packed))?;
+        Ok(Opened { packed: packed || opened.packed, ..opened })
     }
 }
 
-/// The disk in the bytes of a file.
-pub fn of(file: Arc<dyn Bytes>, unpack: Unpack<'_>) -> Result<Opened> {
-    within(file, unpack, DEPTH)
-}
-
 fn within(file: Arc<dyn Bytes>, unpack: Unpack<'_>, depth: u32) -> Result<Opened> {
-    let mut head = [0; 512];
-    let length = file.length().min(head.len() as u64) as usize;
-    file.read_at(&mut head[..length], 0)?;
+    let head: [u8; 512] = head(&*file)?;
     let codec = packed::codec(&head);
     let archive = codec.is_none() && archive::is_archive(&head);
     if depth == 0 && (codec.is_some() || archive) {
