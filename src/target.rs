@@ -22,6 +22,8 @@ use crate::tree::{Content, Tree};
 struct Shape {
     /// Words of its addon.
     words: Vec<String>,
+    /// What the addon is called after; none where the disk has none, so that others may have the same one.
+    target: Option<String>,
     /// Bytes of the disk.
     length: u64,
     /// Bytes of a sector.
@@ -43,14 +45,18 @@ impl Shape {
             _ => 1,
         };
         let too_large = || Error::user("a disk of 16 EiB or more");
+        let words = beyond(base, words);
+        let install = match &output.format {
+            Format::Iso(iso) => iso.install.clone(),
+            _ => None,
+        };
+        let has_addon = !words.is_empty() || install.is_some();
         Ok(Shape {
-            words: beyond(base, words),
+            words,
+            target: has_addon.then(|| output.target().to_owned()),
             length: length.checked_next_multiple_of(unit).ok_or_else(too_large)?,
             sector: cloud.map_or(layout.sector, |cloud| cloud.sector),
-            install: match &output.format {
-                Format::Iso(iso) => iso.install.clone(),
-                _ => None,
-            },
+            install,
         })
     }
 }
@@ -119,7 +125,8 @@ pub fn place(
             disks.of.push(placed.clone());
             continue;
         }
-        let esp = esp_files(parts, boot, &shape.words).context(doing)?;
+        let target = shape.target.as_deref().unwrap_or_default();
+        let esp = esp_files(parts, boot, target, &shape.words).context(doing)?;
         let pieces = Pieces { esp, root: root.squashfs.content(), verity: root.verity.content() };
         let layout = layout.on(shape.length, shape.sector)?;
         let bios = bios(profile, boot, parts, &layout, &shape.words).context(doing)?;
@@ -139,7 +146,7 @@ pub fn place(
             Some(install) => {
                 let packed = pack(&installer::tree(&layout, &pieces, epoch)?).context(doing)?;
                 words.extend(installer::words(install, &packed.root_hash));
-                let esp = esp_files(parts, boot, &words).context(doing)?;
+                let esp = esp_files(parts, boot, target, &words).context(doing)?;
                 Some(Installer { sealed: packed, esp })
             }
         };
@@ -151,11 +158,11 @@ pub fn place(
     Ok(disks)
 }
 
-/// The files of an ESP whose addon has these words.
-fn esp_files(parts: &Parts, boot: &Boot, words: &[String]) -> Result<BTreeMap<String, Content>> {
+/// The files of an ESP whose addon has these words; without any it has none.
+fn esp_files(parts: &Parts, boot: &Boot, target: &str, words: &[String]) -> Result<BTreeMap<String, Content>> {
     let mut esp = boot.esp.clone();
     let addon = boot::addon::make(parts, &boot.cmdline, words)?;
-    esp.extend(addon.map(|addon| (boot::addon::PATH.to_owned(), addon)));
+    esp.extend(addon.map(|addon| (boot::addon::path(target), addon)));
     Ok(esp)
 }
 

@@ -85,7 +85,7 @@ fn what_a_medium_installs_is_sealed_by_the_addon_of_its_esp() {
     for (number, name) in [(1, "esp"), (4, "installer"), (5, "tree")] {
         partition(&iso, number, &at(name));
     }
-    let addon = "::/loader/addons/target.addon.efi";
+    let addon = "::/loader/addons/installer.addon.efi";
     judge(Command::new("mcopy").arg("-i").arg(at("esp")).arg(addon).arg(at("addon")));
     judge(Command::new("objcopy").args(["-O", "binary", "--only-section=.cmdline"]).args([at("addon"), at("words")]));
     let words = fs::read_to_string(at("words")).unwrap();

@@ -277,7 +277,7 @@ fn cases(good: &Good) -> Vec<(&'static str, Arc<dyn Bytes>)> {
     let two_hashes = good.with_files(|files| {
         let line = format!("roothash={}", "0".repeat(64));
         let addon = uki::append(&binaries::stub(), &[(".cmdline", line.as_bytes())]).unwrap();
-        files.insert(imagebuild::boot::addon::PATH.to_owned(), Content::bytes(addon));
+        files.insert(imagebuild::boot::addon::path("any"), Content::bytes(addon));
     });
     vec![
         ("gpt-primary", good.patched(600, &[1])),

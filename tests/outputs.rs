@@ -45,7 +45,8 @@ fn words_of_an_output_lie_in_an_addon_and_all_else_is_shared() {
     let house = house(
         "[[output]]\nformat.raw = {}\n\
          [[output]]\nformat.raw = {}\nname = \"one\"\ncmdline = [\"console=ttyS1\", \"rootdelay=300\"]\n\
-         [[output]]\nformat.raw = {}\nname = \"two\"\ncmdline = [\"console=ttyS1\", \"rootdelay=300\"]\n",
+         [[output]]\nformat.raw = {}\nname = \"two\"\ncmdline = [\"console=ttyS1\", \"rootdelay=300\"]\n\
+         [[output]]\nformat.qcow2 = {}\ncmdline = [\"quiet\"]\n",
     );
     house.build("out", |_| ());
     let manifest = Manifest::read(&house.folder.path().join("out/manifest.json")).unwrap();
@@ -54,16 +55,19 @@ fn words_of_an_output_lie_in_an_addon_and_all_else_is_shared() {
         artifact(&manifest, "small_1.one.raw"),
         artifact(&manifest, "small_1.two.raw"),
     );
-    assert_eq!(one.sha256, two.sha256, "the same words make the same bytes, whatever the output is called");
+    assert_ne!(one.sha256, two.sha256, "the addon bears the target's name");
     assert_ne!(one.sha256, plain.sha256);
     assert_eq!(one.cmdline, ["console=ttyS1", "rootdelay=300"]);
     assert_eq!(plain.cmdline, [""; 0]);
     let (plain, one) = (inspect(&house, "small_1.raw"), inspect(&house, "small_1.one.raw"));
     assert_eq!(plain["addons"], serde_json::json!([]));
-    assert_eq!(
-        one["addons"],
-        serde_json::json!([{ "path": "loader/addons/target.addon.efi", "cmdline": "console=ttyS1 rootdelay=300" }])
-    );
+    let addon = |target: &str, words: &str| {
+        let path = format!("loader/addons/{target}.addon.efi");
+        serde_json::json!([{ "path": path, "cmdline": words }])
+    };
+    assert_eq!(one["addons"], addon("one", "console=ttyS1 rootdelay=300"));
+    assert_eq!(inspect(&house, "small_1.two.raw")["addons"], addon("two", "console=ttyS1 rootdelay=300"));
+    assert_eq!(inspect(&house, "small_1.qcow2")["addons"], addon("qcow2", "quiet"));
     // One UKI, one root.
     assert_eq!(plain["ukis"], one["ukis"]);
     assert_eq!(plain["partitions"], one["partitions"]);
@@ -101,6 +105,8 @@ fn a_row_decides_size_and_sectors_of_the_disk() {
     assert_eq!((large.disk, large.size, large.cloud.as_deref()), (1 << 30, 1 << 30, Some("large")));
     // What the UKI says already is not said again.
     assert_eq!(artifact(&manifest, "small_1.four.raw").cmdline, ["quiet"]);
+    let addon = serde_json::json!([{ "path": "loader/addons/four.addon.efi", "cmdline": "quiet" }]);
+    assert_eq!(inspect(&house, "small_1.four.raw")["addons"], addon);
     for name in ["small_1.large.raw", "small_1.four.raw"] {
         let mut verify = house.tool("store");
         house::succeed(verify.arg("verify").arg(out.join(name)));

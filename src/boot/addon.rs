@@ -1,16 +1,18 @@
 //! The addon of a target: words of the command line that it alone needs, beside a UKI that serves all.
 //!
 //! systemd-stub reads `loader/addons/*.addon.efi` of the ESP that it came from, whichever UKI it is part
-//! of, measures their words into PCR 12 and puts them behind its own (systemd-stub(7)). The file has the
-//! same name for every target: what a disk holds depends on the words, not on who else asked for them.
+//! of, measures their words into PCR 12 and puts them behind its own (systemd-stub(7)). The file bears the target's
+//! name, so that a disk says what it was made for, and an update, which leaves it alone, need not know.
 
 use super::parts::Parts;
 use super::{cmdline, uki};
 use crate::error::{Context, Error, Result};
 use crate::tree::Content;
 
-/// Where it lies on the ESP.
-pub const PATH: &str = "loader/addons/target.addon.efi";
+/// Where that of `target` lies on the ESP. A target is a cloud or an output: small letters, digits and `-`.
+pub fn path(target: &str) -> String {
+    format!("loader/addons/{target}.addon.efi")
+}
 
 /// An EFI file with `words` as its command line; none where there are none. `base` is the UKI's own line.
 ///

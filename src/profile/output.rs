@@ -29,6 +29,11 @@ impl Output {
     pub fn label(&self) -> &str {
         self.name.as_deref().unwrap_or(self.format.name())
     }
+
+    /// What its addon of the UKI is called after: its cloud, else what messages call it.
+    pub fn target(&self) -> &str {
+        self.cloud.as_deref().unwrap_or(self.label())
+    }
 }
 
 /// `format.NAME = {}`: the options are the format.
