@@ -1,7 +1,7 @@
 //! Inputs to a tree: packages unpacked, programs built, images assembled, steps run, checks made.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::arch::Arch;
 use crate::boot::{Parts, grub};
@@ -11,6 +11,7 @@ use crate::lock::{Input, Lock, Section};
 use crate::node;
 use crate::path::RootPath;
 use crate::profile::{Component, Edit, FileContent, Go, Origin, Preload, PreloadImage, Profile, Program};
+use crate::record::Record;
 use crate::report::Stage;
 use crate::source::apt::deb;
 use crate::source::{Context, Fetched, Member, Package, archive, fetch, go};
@@ -27,13 +28,18 @@ pub struct Assembled {
     pub tally: Tally,
     /// Kernel, modules and loader, found in the tree.
     pub parts: Parts,
+    /// What the image says of itself.
+    pub record: Record,
 }
 
 /// Makes the tree of `profile` out of what was fetched.
 pub fn assemble(profile: &Profile, lock: &Lock, fetched: &Fetched, walls: bool, cx: &Context) -> Result<Assembled> {
     let stage = cx.report.stage("assemble", None);
     let section = lock.section(profile.image.arch)?;
-    let work = Work { profile, lock, section, fetched, walls, cx, stage: &stage };
+    let locals = fetch::locals(&profile.local_files(), cx)?;
+    let digests = locals.iter().filter_map(|(path, blob)| Some((path.clone(), blob.digest()?))).collect();
+    let record = Record::new(profile, lock, &digests)?;
+    let work = Work { profile, lock, section, fetched, locals: &locals, walls, cx, stage: &stage };
     stage.at("unpacking packages");
     let packages = work.packages()?;
     let files = work.files()?;
@@ -47,6 +53,7 @@ pub fn assemble(profile: &Profile, lock: &Lock, fetched: &Fetched, walls: bool, 
         programs: &programs,
         files: &files,
         images: &images,
+        record: &record,
         report: cx.report,
     };
     let (mut tree, tally) = system::assemble(&inputs, |tree, inputs| {
@@ -67,7 +74,7 @@ pub fn assemble(profile: &Profile, lock: &Lock, fetched: &Fetched, walls: bool, 
         tree.remove(&RootPath::new(grub::TREE)?);
     }
     stage.done(tree.content_bytes(), false);
-    Ok(Assembled { tree, tally, parts })
+    Ok(Assembled { tree, tally, parts, record })
 }
 
 /// What systemd-repart makes at first boot.
@@ -88,6 +95,8 @@ struct Work<'a> {
     lock: &'a Lock,
     section: &'a Section,
     fetched: &'a Fetched,
+    /// Every file beside the profile.
+    locals: &'a BTreeMap<PathBuf, Blob>,
     walls: bool,
     cx: &'a Context<'a>,
     stage: &'a Stage<'a>,
@@ -126,8 +135,8 @@ impl Work<'_> {
         Ok(files)
     }
 
-    fn local(&self, path: &Path) -> Result<Blob> {
-        fetch::local(path, self.cx)
+    fn local(&self, path: &Path) -> Result<&Blob> {
+        self.locals.get(path).ok_or_else(|| Error::bug(format!("`{}` was not read", path.display())))
     }
 
     /// The members of every program that is not a package, by the program's name.
@@ -152,7 +161,7 @@ impl Work<'_> {
         let blob = match &program.origin {
             Origin::Apt(_) => return Ok(Vec::new()),
             Origin::Url(url) => self.fetched.url(&url.url)?.clone(),
-            Origin::File(path) => self.local(path)?,
+            Origin::File(path) => self.local(path)?.clone(),
             Origin::Go(go) => self.go(name, go)?,
         };
         archive::program(name, program, &blob, &self.cx.store)

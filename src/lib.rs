@@ -25,6 +25,7 @@ pub mod container;
 pub mod store;
 pub mod profile;
 pub mod lock;
+pub mod record;
 pub mod source;
 pub mod system;
 pub mod node;

@@ -76,7 +76,7 @@ pub struct Image {
 /// Digests of all that went in.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Inputs {
-    /// Of the resolved profile in its canonical form.
+    /// Of the resolved profile as the image carries it: in its canonical form, files beside it named by digest.
     pub profile: Digest,
     /// Of the lock's section for this architecture.
     pub lock: Digest,
@@ -197,7 +197,7 @@ impl Manifest {
             fast,
             epoch: lock.epoch,
             inputs: Inputs {
-                profile: Digest::of(crate::profile::show(profile, None).as_bytes()),
+                profile: assembled.record.digest(),
                 lock: Digest::of(&serde_json::to_vec(section).map_err(bug)?),
                 tree: assembled.tree.identity()?,
                 packages: packages.collect(),

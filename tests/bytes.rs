@@ -62,6 +62,60 @@ fn a_changed_file_changes_the_image_and_fits_the_lock() {
     assert_ne!(first["small_1.raw"], second["small_1.raw"]);
 }
 
+/// What the image says of itself is enough to make it again, with the store and with what lay beside the profile.
+#[test]
+fn an_image_is_made_again_from_what_it_carries() {
+    let house = House::new();
+    let text = fs::read_to_string(house.profile()).unwrap();
+    let local = "[[file]]\npath = \"/etc/issue\"\nfile = \"issue\"\n\n[layout]";
+    fs::write(house.profile(), text.replace("[layout]", local)).unwrap();
+    fs::write(house.folder.path().join("issue"), "an issue\n").unwrap();
+    house.lock();
+    let first = house.build("out", |_| ());
+    let (profile, lock) = record(&house.folder.path().join("out/small_1.raw"));
+    let names = [profile.as_str(), lock.as_str(), house.folder.path().to_str().unwrap()];
+    assert!(!names[0].contains(names[2]) && !names[1].contains(names[2]), "a path of the host\n{profile}\n{lock}");
+
+    let again = house.folder.path().join("again");
+    fs::create_dir_all(again.join("files")).unwrap();
+    fs::write(again.join("profile.toml"), &profile).unwrap();
+    fs::write(again.join("profile.lock"), &lock).unwrap();
+    for name in ["kubelet", "containerd", "archive.gpg", "issue"] {
+        let bytes = fs::read(house.folder.path().join(name)).unwrap();
+        let digest = imagebuild::digest::Digest::of(&bytes).to_string();
+        assert!(profile.contains(&format!("\"files/{digest}\"")), "{name}\n{profile}");
+        fs::write(again.join("files").join(digest), bytes).unwrap();
+    }
+    let mut command = house.tool("store");
+    command.args(["--offline", "build", "--locked", "profile.toml", "-o", "out"]).current_dir(&again);
+    succeed(&mut command);
+    assert_eq!(first, digests(&again.join("out")));
+
+    // Other bytes in a file beside it are another profile.
+    fs::write(house.folder.path().join("issue"), "another issue\n").unwrap();
+    house.build("changed", |_| ());
+    let digest = |out: &str| {
+        let text = fs::read_to_string(house.folder.path().join(out).join("manifest.json")).unwrap();
+        serde_json::from_str::<serde_json::Value>(&text).unwrap()["inputs"]["profile"].clone()
+    };
+    assert_eq!(digest("out"), imagebuild::digest::Digest::of(profile.as_bytes()).to_string());
+    assert_ne!(digest("out"), digest("changed"));
+}
+
+/// The profile and the lock in the root of an image.
+fn record(path: &Path) -> (String, String) {
+    let image = imagebuild::audit::Image::open(path).unwrap();
+    let hash = image.ukis().unwrap()[0].root_hash().unwrap();
+    let root = imagebuild::audit::root(&image, image.slot(&hash).unwrap()).unwrap();
+    let read = |name: &str| {
+        let path = imagebuild::path::RootPath::new(format!("/usr/lib/imagebuild/{name}")).unwrap();
+        let node = root.find(&path).unwrap().unwrap();
+        assert_eq!(node.meta.mode, 0o444);
+        String::from_utf8(root.read_file(&node, 1 << 20).unwrap()).unwrap()
+    };
+    (read("profile.toml"), read("profile.lock"))
+}
+
 /// Compares with `tests/bytes/golden.toml`, or writes it.
 fn pin(digests: &BTreeMap<String, String>) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/bytes/golden.toml");

@@ -174,6 +174,7 @@ fn assemble(packages: &[Package]) -> Tree {
         programs: &BTreeMap::new(),
         files: &BTreeMap::new(),
         images: &[],
+        record: &Default::default(),
         report: &report,
     };
     system::assemble(&inputs, |_, _| Ok(())).unwrap_or_else(|error| panic!("{error}\n{:?}", error.hints())).0

@@ -104,6 +104,7 @@ fn with<T>(profile: &Profile, with: impl FnOnce(&Inputs<'_>) -> T) -> T {
         programs: &programs,
         files: &files,
         images: &images,
+        record: &Default::default(),
         report: &report,
     })
 }

@@ -13,6 +13,7 @@ mod extend;
 mod fault;
 mod glob;
 mod load;
+mod local;
 pub mod manual;
 mod merge;
 mod mistake;

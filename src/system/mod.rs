@@ -19,6 +19,7 @@ pub(crate) mod pam;
 mod place;
 mod posture;
 mod quiet;
+mod record;
 pub mod scripts;
 pub mod units;
 #[cfg(test)]
@@ -39,6 +40,7 @@ use std::collections::BTreeMap;
 use crate::epoch::Epoch;
 use crate::error::{Context, Result};
 use crate::profile::Profile;
+use crate::record::Record;
 use crate::report::Report;
 use crate::source::{Member, Package};
 use crate::tree::{Content, Meta, Tree};
@@ -57,6 +59,8 @@ pub struct Inputs<'a> {
     pub files: &'a BTreeMap<String, Content>,
     /// Preloaded container images as OCI archives: reference, digest of the manifest, archive.
     pub images: &'a [Image],
+    /// What the image says of itself.
+    pub record: &'a Record,
     /// Where warnings go.
     pub report: &'a Report,
 }
@@ -116,6 +120,7 @@ pub const AFTER_NODE: &[Step] = &[
     step("writing the units of the profile", units::profile),
     step("laying the files of the profile", edits::edits),
     step("writing the identity of the image", identity::identity),
+    step("laying the record of the build", record::record),
     step("writing the bundle of certificates", certificates::certificates),
     step("moving /var aside", var::var),
     step("writing the linker's cache", linker::linker_cache),

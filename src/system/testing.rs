@@ -134,6 +134,7 @@ impl Fixture {
             programs: &self.programs,
             files: &BTreeMap::new(),
             images: &[],
+            record: &crate::record::Record::default(),
             report: &self.report,
         })
     }

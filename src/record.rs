@@ -1,0 +1,72 @@
+//! What an image says of itself: the profile and the lock that it was made of.
+//!
+//! ```text
+//! /usr/lib/imagebuild/profile.toml   the resolved profile, as `show` prints it
+//!                     profile.lock   the lock: inputs of this architecture, toolchains, and the moment
+//! ```
+//!
+//! Both are functions of profile and lock alone: they hold no path of the host and no digest of what is built,
+//! so that a build from them makes the same two files again. A file beside the profile (a keyring, a program, a
+//! container image, a file of the root) is named by its digest, `files/SHA256`: whoever builds from the record
+//! lays it there, out of the store or from wherever it came.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use crate::arch::Arch;
+use crate::digest::Digest;
+use crate::error::{Error, Result};
+use crate::lock::Lock;
+use crate::profile::{self, Profile};
+
+/// Where both lie in the root.
+pub const FOLDER: &str = "/usr/lib/imagebuild";
+/// The profile's name there.
+pub const PROFILE: &str = "profile.toml";
+/// The lock's: where a build of that profile looks for it.
+pub const LOCK: &str = "profile.lock";
+/// Where the profile finds what lay beside it, a file for each digest.
+pub const FILES: &str = "files";
+
+/// The texts of both.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Record {
+    /// Canonical TOML. A change of its form changes the bytes of every image.
+    pub profile: String,
+    /// A lock as it lies beside a profile.
+    pub lock: String,
+}
+
+impl Record {
+    /// The record of a build; `locals` are the digests of all files beside the profile.
+    pub fn new(profile: &Profile, lock: &Lock, locals: &BTreeMap<PathBuf, Digest>) -> Result<Self> {
+        let mut lost = None;
+        let named = profile.with_local_files(|path| match locals.get(path) {
+            Some(digest) => Path::new(FILES).join(digest.to_string()),
+            None => {
+                lost = Some(path.clone());
+                path.clone()
+            }
+        });
+        if let Some(path) = lost {
+            return Err(Error::bug(format!("`{}` was not read", path.display())));
+        }
+        Ok(Record { profile: profile::show(&named, None), lock: only(lock, profile.image.arch).text()? })
+    }
+
+    /// The digest of the profile, and thereby of every file beside it.
+    pub fn digest(&self) -> Digest {
+        Digest::of(self.profile.as_bytes())
+    }
+}
+
+/// The inputs and the moment of the image, and nothing of other images. Release files are left out: they change from
+/// day to day where no package does, and a build does not read them. Toolchains stay, of whatever host: they are
+/// what a rebuild elsewhere needs, and the same image comes of each.
+fn only(lock: &Lock, arch: Arch) -> Lock {
+    let mut lock = lock.clone();
+    lock.image.retain(|other, _| *other == arch);
+    lock.releases.clear();
+    lock.without.clear();
+    lock
+}
