@@ -4,21 +4,17 @@
 //!   and what had the name before stays until then.
 //! - Gaps of the disk are holes of the file; the digest is that of every byte, holes as zeros.
 
-use std::fs::{self, File};
-use std::io::{self, Write};
-use std::os::unix::fs::FileExt;
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::digest::{Digest, Hasher};
-use crate::disk::{Disk, Sink};
+use crate::disk::Disk;
 use crate::error::{Context, Error, Result};
-use crate::output::{Bundle, Compressed, Emit, Files, Format, Made, Written};
+use crate::output::{Bundle, Compressed, Emit, FileSink, Files, Format, Made, Written};
 use crate::profile::{Compression, Raw};
 use crate::report::Stage;
 use crate::temp::{Temp, TempFolder, beside};
-
-/// Zeros for the hash of holes.
-static ZEROS: [u8; 1 << 16] = [0; 1 << 16];
 
 /// A whole file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -147,7 +143,7 @@ fn emit(
 ) -> Result<Emitted> {
     let Writing { format, compress, how } = writing;
     let temp = Temp::new_in(folder)?;
-    let mut sink = Sparse { file: temp.file()?, stage, position: 0, hasher };
+    let mut sink = FileSink::new(temp.file()?, stage, hasher)?;
     let result = match compress {
         None => format.emit(disk, how, &mut sink),
         Some(method) => Compressed::new(*method, how.jobs, &mut sink).and_then(|mut compressed| {
@@ -156,10 +152,7 @@ fn emit(
         }),
     };
     result.map_err(full)?;
-    let size = sink.position;
-    // A hole at the end exists only through the length.
-    sink.file.set_len(size).map_err(|error| full(error.into()))?;
-    let hasher = sink.hasher.take();
+    let (size, hasher) = sink.finish().map_err(|error| full(error.into()))?;
     if let (None, Some(expected)) = (compress, format.measure(disk).filter(|expected| *expected != size)) {
         return Err(Error::bug(format!("{size} bytes instead of {expected}")));
     }
@@ -174,53 +167,6 @@ fn doing(path: &Path) -> String {
 fn full(error: Error) -> Error {
     let text = io::Error::from_raw_os_error(rustix::io::Errno::NOSPC.raw_os_error()).to_string();
     if error.message() == text { error.hint("make room, or write elsewhere: -o DIR") } else { error }
-}
-
-/// A sink whose skips are holes, hashing all that passes.
-struct Sparse<'a> {
-    file: &'a File,
-    stage: Option<&'a Stage<'a>>,
-    position: u64,
-    hasher: Option<Hasher>,
-}
-
-impl Sparse<'_> {
-    fn passed(&mut self, count: u64) {
-        self.position += count;
-        if let Some(stage) = self.stage {
-            stage.advance(count);
-        }
-    }
-}
-
-impl Write for Sparse<'_> {
-    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
-        self.file.write_all_at(buffer, self.position)?;
-        if let Some(hasher) = &mut self.hasher {
-            hasher.update(buffer);
-        }
-        self.passed(buffer.len() as u64);
-        Ok(buffer.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Sink for Sparse<'_> {
-    fn skip(&mut self, length: u64) -> io::Result<()> {
-        if let Some(hasher) = &mut self.hasher {
-            let mut rest = length;
-            while rest > 0 {
-                let count = rest.min(ZEROS.len() as u64);
-                hasher.update(&ZEROS[..count as usize]);
-                rest -= count;
-            }
-        }
-        self.passed(length);
-        Ok(())
-    }
 }
 
 #[cfg(test)]

@@ -52,6 +52,7 @@ pub mod fuzzing;
 pub use error::{Error, Result};
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use arch::Arch;
 use error::Context as _;
@@ -206,7 +207,13 @@ fn judged(found: lint::Report) -> Result<()> {
 /// Holds every disk against the rules before anything of it is written.
 fn check(profile: &Profile, disks: &target::Disks, cx: &Context) -> Result<()> {
     let stage = cx.report.stage("check", None);
+    let mut seen: Vec<(&Arc<target::Placed>, Option<&str>)> = Vec::new();
     for (output, placed) in profile.outputs.iter().zip(&disks.of) {
+        let cloud = output.cloud.as_deref();
+        if seen.iter().any(|(other, also)| Arc::ptr_eq(other, placed) && *also == cloud) {
+            continue;
+        }
+        seen.push((placed, cloud));
         let doing = || format!("checking the output `{}`", output.label());
         let found = lint::unwritten(&placed.disk, &asked(profile, output)).context(doing)?;
         found.unchecked.iter().for_each(|what| cx.report.warn(format!("not looked at: {what}")));

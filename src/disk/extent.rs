@@ -1,18 +1,20 @@
 //! Sorted, disjoint extents; gaps are zero.
 
-use std::io::{self, Write};
+use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::zeros::Filled;
 use crate::bytes::Bytes;
 use crate::error::{Context, Error, Result};
 use crate::tree::{Content, Opened};
-use crate::work::Queue;
 
 /// A disk before any file of it exists: emitted front to back by whatever writes it.
 #[derive(Debug, Clone)]
 pub struct Disk {
     length: u64,
     extents: Vec<Extent>,
+    /// What is not zeros, once somebody looked; all that are clones of each other look once.
+    pub(super) filled: Arc<Mutex<Option<Arc<Filled>>>>,
 }
 
 /// Some bytes of a disk.
@@ -70,13 +72,14 @@ impl Disk {
         if end > length {
             return Err(Error::bug(format!("an extent ends at byte {end} of a disk of {length}")));
         }
-        Ok(Disk { length, extents })
+        Ok(Disk { length, extents, filled: Arc::default() })
     }
 
     /// A disk that is nothing but `content`.
     pub fn whole(content: Content) -> Self {
         let length = content.len();
-        Disk { length, extents: if length == 0 { Vec::new() } else { vec![Extent { at: 0, content }] } }
+        let extents = if length == 0 { Vec::new() } else { vec![Extent { at: 0, content }] };
+        Disk { length, extents, filled: Arc::default() }
     }
 
     /// The disk that these bytes are; what they know to be zero is a gap.
@@ -117,7 +120,7 @@ impl Disk {
     /// The same disk, with zeros up to a multiple of `unit` bytes.
     #[must_use]
     pub fn rounded(&self, unit: u64) -> Self {
-        Disk { length: self.length.next_multiple_of(unit), extents: self.extents.clone() }
+        Disk { length: self.length.next_multiple_of(unit), ..self.clone() }
     }
 
     /// The extents of the `length` bytes from `at` on, which may reach behind the end, as they lie from `to` on.
@@ -148,35 +151,6 @@ impl Disk {
         Ok(())
     }
 
-    /// The numbers of the chunks of `size` bytes that hold anything but zeros, sorted; read by `jobs` threads.
-    ///
-    /// They depend on the disk's bytes alone, not on where a file of it happens to have holes: so does
-    /// every format that leaves the other chunks out.
-    pub fn chunks(&self, size: u64, jobs: usize) -> Result<Vec<u64>> {
-        let disk = Arc::new(self.clone());
-        let mut found = Vec::new();
-        let mut queue = Queue::new(jobs, Opened::default, move |opened, range: (u64, u64)| {
-            let mut buffer = vec![0; size as usize];
-            let mut full = Vec::new();
-            for number in range.0..range.1 {
-                disk.read_at(opened, number * size, &mut buffer)?;
-                if !is_zero(&buffer) {
-                    full.push(number);
-                }
-            }
-            Ok::<_, Error>(full)
-        });
-        for range in self.touched(size, (COPY as u64 * 16).div_ceil(size)) {
-            if let Some(full) = queue.push(range)? {
-                found.extend(full?);
-            }
-        }
-        while let Some(full) = queue.pop()? {
-            found.extend(full?);
-        }
-        Ok(found)
-    }
-
     /// The numbers of the chunks of `size` bytes that are not wholly in gaps: sorted ranges of at most `most`,
     /// each a first one and the one behind the last.
     pub fn touched(&self, size: u64, most: u64) -> impl Iterator<Item = (u64, u64)> {
@@ -195,69 +169,7 @@ impl Disk {
             }
         })
     }
-
-    /// Emits the disk front to back, read by `jobs` threads; gaps go through [`Sink::skip`].
-    pub fn emit(&self, jobs: usize, sink: &mut (impl Sink + ?Sized)) -> Result<()> {
-        let mut queue = Queue::new(jobs, Opened::default, |opened, (content, at, length): (Content, u64, usize)| {
-            let mut buffer = vec![0; length];
-            content.read_at(opened, at, &mut buffer)?;
-            Ok::<_, Error>(buffer)
-        });
-        // What is in flight: the places of the pieces whose bytes are still to come.
-        let mut position = 0;
-        let mut places = std::collections::VecDeque::new();
-        let mut put = |places: &mut std::collections::VecDeque<u64>, buffer: Result<Vec<u8>>| {
-            let (buffer, at) = (buffer?, places.pop_front().unwrap_or(position));
-            sink.skip(at - position)?;
-            sink.write_all(&buffer)?;
-            position = at + buffer.len() as u64;
-            Ok::<_, Error>(())
-        };
-        for extent in &self.extents {
-            let length = extent.content.len();
-            let mut at = 0;
-            while at < length {
-                let count = (length - at).min(COPY as u64);
-                places.push_back(extent.at + at);
-                if let Some(buffer) = queue.push((extent.content.clone(), at, count as usize))? {
-                    put(&mut places, buffer)?;
-                }
-                at += count;
-            }
-        }
-        while let Some(buffer) = queue.pop()? {
-            put(&mut places, buffer)?;
-        }
-        sink.skip(self.length - position)?;
-        Ok(())
-    }
 }
-
-/// Bytes moved at once: large enough that system calls do not count.
-const COPY: usize = 1 << 18;
-
-/// Whether there is nothing but zeros.
-pub fn is_zero(bytes: &[u8]) -> bool {
-    // Words at a time, which the compiler turns into the widest compare there is.
-    let (words, rest) = bytes.as_chunks::<64>();
-    words.iter().all(|word| word.iter().fold(0, |all, byte| all | byte) == 0) && rest.iter().all(|byte| *byte == 0)
-}
-
-/// A writer that may know how to make a hole.
-pub trait Sink: Write {
-    /// `length` zero bytes; a sink without holes writes them.
-    fn skip(&mut self, mut length: u64) -> io::Result<()> {
-        let zeros = [0u8; 1 << 16];
-        while length > 0 {
-            let count = length.min(zeros.len() as u64) as usize;
-            self.write_all(&zeros[..count])?;
-            length -= count as u64;
-        }
-        Ok(())
-    }
-}
-
-impl Sink for Vec<u8> {}
 
 #[cfg(test)]
 mod tests {
@@ -279,20 +191,5 @@ mod tests {
         assert_eq!(out, b"\0\0\0b\0\0cd\0\0\0\0"[..12]);
         assert!(Disk::new(8, vec![piece(0, b"ab"), piece(1, b"c")]).is_err());
         assert!(Disk::new(2, vec![piece(1, b"ab")]).is_err());
-    }
-
-    #[test]
-    fn chunks_follow_the_bytes_not_the_holes() {
-        let mut bytes = vec![0; 10_000];
-        bytes[4096] = 1;
-        bytes[9_999] = 1;
-        let whole = Disk::of(Arc::new(bytes)).unwrap();
-        let piece = |at, byte: u8| Extent { at, content: Content::bytes(vec![byte]) };
-        let pieces = Disk::new(10_000, vec![piece(4096, 1), piece(6000, 0), piece(9_999, 1)]).unwrap();
-        for disk in [whole, pieces] {
-            for (size, expected) in [(512, vec![8, 19]), (4096, vec![1, 2]), (65_536, vec![0])] {
-                assert_eq!(disk.chunks(size, 3).unwrap(), expected);
-            }
-        }
     }
 }

@@ -3,6 +3,8 @@
 //! Each format of it (partition table, FAT) is a function from a value to extents, and has a
 //! reader of its own that takes nothing on trust.
 
+mod chunks;
+mod emit;
 mod extent;
 pub mod fat;
 pub mod gpt;
@@ -10,8 +12,10 @@ mod hybrid;
 pub mod iso9660;
 mod layout;
 mod place;
+mod zeros;
 
-pub use extent::{Disk, Extent, Sink, Unwritten, is_zero};
+pub use emit::{Sink, Target, write_filled};
+pub use extent::{Disk, Extent, Unwritten};
 pub use gpt::BOOT_CODE;
 pub use hybrid::{CdBoot, Hybrid};
 pub use layout::{
@@ -20,3 +24,4 @@ pub use layout::{
 };
 use place::volume_id;
 pub use place::{BootCode, Pieces, esp, place};
+pub use zeros::is_zero;

@@ -40,7 +40,7 @@ pub trait Map: fmt::Debug + Send + Sync {
         Ok(number + 1)
     }
 
-    /// The block of [`Place::Packed`]; `out` is as large as a block.
+    /// The block of [`Place::Packed`]; `out` is as large as a block, and all of it is overwritten.
     fn unpack(&self, _file: &dyn Bytes, _packed: u64, _out: &mut [u8]) -> io::Result<()> {
         Err(bad("no block of this format is packed"))
     }
@@ -133,6 +133,7 @@ impl<M: Map> Bytes for Mapped<M> {
                     let host = host.checked_add(inside).ok_or_else(past_end)?;
                     self.file.read_at(piece, host).map_err(|_| past_end())?;
                 }
+                Place::Packed(packed) if count as u64 == block => self.map.unpack(&*self.file, packed, piece)?,
                 Place::Packed(packed) => {
                     let bytes = self.unpacked.get(packed, || {
                         let mut out = vec![0; block as usize];

@@ -9,9 +9,11 @@
 pub(crate) mod archive;
 mod compress;
 mod bundle;
+mod file;
 mod iso;
 mod gce;
 mod mapped;
+mod noise;
 pub(crate) mod open;
 mod ova;
 pub(crate) mod packed;
@@ -25,6 +27,7 @@ mod vhdx;
 mod vmdk;
 
 pub use compress::Compressed;
+pub use file::FileSink;
 pub use open::{Kind, LIMIT, Opened, Plain, open, open_within};
 pub use packed::Unpack;
 

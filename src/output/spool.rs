@@ -1,6 +1,7 @@
-//! A file that must be whole before its length or digest can be told: kept under a temporary name.
+//! What must be whole before its length or digest can be told: kept in memory or under a temporary name.
 
-use std::io::{self, Write};
+use std::io::{self, BufReader, Seek, SeekFrom, Write};
+use std::path::Path;
 
 use super::{Emit, Format};
 use crate::digest::{Digest, Hasher};
@@ -8,6 +9,56 @@ use crate::disk::{Disk, Sink};
 use crate::error::Result;
 use crate::temp::Temp;
 use crate::tree::Content;
+
+/// Bytes that are kept in memory: what is little is then written but once.
+const IN_MEMORY: usize = 16 << 20;
+/// Bytes of a file that are copied at once.
+const BUFFER: usize = 1 << 18;
+
+/// Bytes that are kept until they are copied.
+#[derive(Debug)]
+pub struct Kept<'a> {
+    folder: &'a Path,
+    /// The last of them; all, where there is no file.
+    memory: Vec<u8>,
+    file: Option<Temp>,
+}
+
+impl<'a> Kept<'a> {
+    /// None so far; what is too much for memory goes into `folder`.
+    pub fn new(folder: &'a Path) -> Self {
+        Kept { folder, memory: Vec::new(), file: None }
+    }
+
+    /// Writes all of them to `sink`.
+    pub fn copy(self, sink: &mut dyn Sink) -> Result<()> {
+        if let Some(mut file) = self.file {
+            file.seek(SeekFrom::Start(0))?;
+            io::copy(&mut BufReader::with_capacity(BUFFER, file), sink)?;
+        }
+        Ok(sink.write_all(&self.memory)?)
+    }
+}
+
+impl Write for Kept<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.memory.len() + bytes.len() > IN_MEMORY {
+            let mut file = match self.file.take() {
+                Some(file) => file,
+                None => Temp::new_in(self.folder)?,
+            };
+            file.write_all(&self.memory)?;
+            self.memory.clear();
+            self.file = Some(file);
+        }
+        self.memory.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
 
 /// A file in the spool, gone when dropped.
 #[derive(Debug)]
@@ -56,3 +107,27 @@ impl Write for Hashing<'_> {
 }
 
 impl Sink for Hashing<'_> {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_comes_back_in_memory_or_not() {
+        let folder = tempfile::tempdir().unwrap();
+        for pieces in [0, 3, 40, 100] {
+            let mut kept = Kept::new(folder.path());
+            let mut expected = Vec::new();
+            for piece in 0..pieces {
+                let bytes = vec![piece as u8; 500_000 + piece];
+                kept.write_all(&bytes).unwrap();
+                expected.extend(bytes);
+            }
+            assert_eq!(kept.file.is_some(), expected.len() > IN_MEMORY);
+            let mut out = Vec::new();
+            kept.copy(&mut out).unwrap();
+            assert!(out == expected);
+        }
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+}

@@ -1,15 +1,16 @@
 //! A disk as a qcow2 file.
 
-use std::io::{self, BufReader, Seek, SeekFrom, Write};
+use std::io::Write;
 
 use flate2::{Compress, Compression, FlushCompress, Status};
 
 use super::{CLUSTER_BITS, COMPRESSED, COMPRESSION_TYPE, COPIED, HEADER_3, MAGIC, MAX_LEVEL_1, SECTOR, WINDOW_BITS};
 use crate::disk::{Disk, Extent, Sink};
 use crate::error::{Context, Error, Result};
+use crate::output::noise::is_noise;
+use crate::output::spool::Kept;
 use crate::output::{Emit, Format};
 use crate::profile::{ClusterCodec, Qcow2};
-use crate::temp::Temp;
 use crate::tree::Opened;
 use crate::work::Queue;
 
@@ -17,8 +18,6 @@ use crate::work::Queue;
 const DEFLATE_LEVEL: u32 = 6;
 /// As QEMU's own default.
 const ZSTD_LEVEL: i32 = 3;
-/// Bytes of the spool that are copied at once.
-const BUFFER: usize = 1 << 18;
 /// References that a count of 16 bits can hold.
 const MAX_REFERENCES: u32 = u16::MAX as u32;
 
@@ -66,16 +65,15 @@ impl Format for Qcow2 {
                 (chunks.iter().enumerate().map(|(at, n)| (*n, Place::Plain(at as u64))).collect(), None)
             }
             _ => {
-                let mut spool = Temp::new_in(how.spool)?;
+                let mut spool = Kept::new(how.spool);
                 (self.compress(disk, &chunks, how.jobs, &mut spool)?, Some(spool))
             }
         };
         let plan = self.plan(disk, clusters)?;
         self.tables(disk, &plan, sink)?;
         self.plain(disk, &plan)?.emit(how.jobs, sink)?;
-        if let Some(mut spool) = spool {
-            spool.seek(SeekFrom::Start(0))?;
-            io::copy(&mut BufReader::with_capacity(BUFFER, spool), sink)?;
+        if let Some(spool) = spool {
+            spool.copy(sink)?;
             sink.skip(plan.compressed.next_multiple_of(cluster) - plan.compressed)?;
         }
         Ok(())
@@ -91,12 +89,15 @@ impl Qcow2 {
         self.cluster.bytes().trailing_zeros()
     }
 
-    /// Compresses the chunks into `spool`; what does not become smaller stays plain.
-    fn compress(&self, disk: &Disk, chunks: &[u64], jobs: usize, spool: &mut Temp) -> Result<Vec<(u64, Place)>> {
+    /// Compresses the chunks into `spool`; noise, and what does not become smaller, stays plain.
+    fn compress(&self, disk: &Disk, chunks: &[u64], jobs: usize, spool: &mut Kept<'_>) -> Result<Vec<(u64, Place)>> {
         let (cluster, codec, shared) = (self.cluster(), self.codec, disk.clone());
         let work = move |tools: &mut Tools, number: u64| -> Result<Option<Vec<u8>>> {
             tools.buffer.resize(cluster as usize, 0);
             shared.read_at(&mut tools.opened, number * cluster, &mut tools.buffer)?;
+            if is_noise(&tools.buffer) {
+                return Ok(None);
+            }
             let mut out = Vec::new();
             let smaller = match codec {
                 ClusterCodec::Zstd => zstd(tools, &mut out)?,

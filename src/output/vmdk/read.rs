@@ -124,7 +124,9 @@ impl Map for Grains {
         let status = unpacker.decompress(&packed, out, FlushDecompress::Finish);
         let status = status.map_err(|error| bad(format!("a packed grain: {error}")))?;
         // The last one may be as short as the disk.
-        if status != Status::StreamEnd || unpacker.total_out() == 0 {
+        let length = unpacker.total_out() as usize;
+        out.iter_mut().skip(length).for_each(|byte| *byte = 0);
+        if status != Status::StreamEnd || length == 0 {
             return Err(bad("a packed grain is not whole"));
         }
         Ok(())

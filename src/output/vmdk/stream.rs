@@ -9,6 +9,7 @@ use super::{AT_END, ENTRIES, GRAIN, Header, MARKED, NEWLINES, PACKED, SECTOR, TA
 use crate::disk::{Disk, Sink, is_zero};
 use crate::error::{Error, Result};
 use crate::output::Emit;
+use crate::output::noise::is_noise;
 use crate::profile::Vmdk;
 use crate::size::human;
 use crate::tree::Opened;
@@ -142,26 +143,29 @@ struct Tools {
     opened: Opened,
     grain: Vec<u8>,
     deflate: Compress,
+    /// For noise: it only copies.
+    store: Compress,
 }
 
 impl Default for Tools {
     fn default() -> Self {
-        let deflate = Compress::new(Compression::new(LEVEL), true);
-        Tools { opened: Opened::default(), grain: Vec::new(), deflate }
+        let [deflate, store] = [LEVEL, 0].map(|level| Compress::new(Compression::new(level), true));
+        Tools { opened: Opened::default(), grain: Vec::new(), deflate, store }
     }
 }
 
 impl Tools {
     /// The grain, packed, behind its place and length; whole sectors.
     fn marked(&mut self, number: u64) -> Result<Vec<u8>> {
-        self.deflate.reset();
+        let deflate = if is_noise(&self.grain) { &mut self.store } else { &mut self.deflate };
+        deflate.reset();
         let mut out = vec![0; 12 + self.grain.len() + self.grain.len() / 64 + 1024];
         let bad = |why: String| Error::system(format!("deflate cannot compress: {why}"));
-        let status = self.deflate.compress(&self.grain, &mut out[12..], FlushCompress::Finish);
+        let status = deflate.compress(&self.grain, &mut out[12..], FlushCompress::Finish);
         if status.map_err(|error| bad(error.to_string()))? != Status::StreamEnd {
             return Err(bad("the room was too small".into()));
         }
-        let length = self.deflate.total_out() as usize;
+        let length = deflate.total_out() as usize;
         out[..8].copy_from_slice(&(number * GRAIN / SECTOR).to_le_bytes());
         out[8..12].copy_from_slice(&(length as u32).to_le_bytes());
         // Behind what was written there are the zeros that it began with.

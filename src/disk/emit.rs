@@ -1,0 +1,115 @@
+//! A disk on its way into a file: read by several threads, and written by them where the file allows it.
+
+use std::collections::VecDeque;
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::Disk;
+use super::zeros::runs;
+use crate::error::{Error, Result};
+use crate::tree::Opened;
+use crate::work::Queue;
+
+/// Bytes moved at once: large enough that system calls do not count, small enough for a processor's cache.
+const PIECE: u64 = 512 << 10;
+/// Zeros that are left out of a file where there are as many in one place: fewer are cheaper to write than to skip.
+const GAP: usize = 32 << 10;
+/// More threads than these only wait for the disk, and each holds pieces.
+const THREADS: usize = 4;
+
+/// A writer that may know how to make a hole.
+pub trait Sink: Write {
+    /// `length` zero bytes; a sink without holes writes them.
+    fn skip(&mut self, mut length: u64) -> io::Result<()> {
+        let zeros = [0u8; 1 << 16];
+        while length > 0 {
+            let count = length.min(zeros.len() as u64) as usize;
+            self.write_all(&zeros[..count])?;
+            length -= count as u64;
+        }
+        Ok(())
+    }
+
+    /// A file that any thread may write to, and the place in it where what comes next goes; [`Sink::written`]
+    /// must be told of all of that, front to back.
+    fn target(&mut self) -> io::Result<Option<(Arc<dyn Target>, u64)>> {
+        Ok(None)
+    }
+
+    /// Takes note of the next bytes, which are in [`Sink::target`] already.
+    fn written(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.write_all(bytes)
+    }
+}
+
+impl Sink for Vec<u8> {}
+
+/// A new file, which reads as zeros where nothing was written.
+pub trait Target: Send + Sync {
+    /// Writes at a place; places are written once.
+    fn write_at(&self, bytes: &[u8], at: u64) -> io::Result<()>;
+}
+
+/// Writes `bytes` at a place of a file, but for long runs of zeros: they are there already.
+pub fn write_filled(target: &dyn Target, bytes: &[u8], at: u64) -> io::Result<()> {
+    runs(bytes, GAP).try_for_each(|run| target.write_at(&bytes[run.clone()], at + run.start as u64))
+}
+
+/// Buffers that were used and can be again.
+#[derive(Clone, Default)]
+struct Spare(Arc<Mutex<Vec<Vec<u8>>>>);
+
+impl Spare {
+    fn take(&self, length: usize) -> Vec<u8> {
+        let mut buffer = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
+        buffer.resize(length, 0);
+        buffer
+    }
+
+    fn give(&self, buffer: Vec<u8>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(buffer);
+    }
+}
+
+impl Disk {
+    /// Emits the disk front to back, read by `jobs` threads; gaps go through [`Sink::skip`].
+    pub fn emit(&self, jobs: usize, sink: &mut (impl Sink + ?Sized)) -> Result<()> {
+        let target = sink.target()?;
+        let (disk, spare, direct) = (self.clone(), Spare::default(), target.is_some());
+        let used = spare.clone();
+        let mut queue = Queue::new(jobs.min(THREADS), Opened::default, move |opened, at: u64| {
+            let mut buffer = spare.take((disk.len() - at).min(PIECE) as usize);
+            disk.read_at(opened, at, &mut buffer)?;
+            if let Some((file, base)) = &target {
+                write_filled(&**file, &buffer, base + at)?;
+            }
+            Ok::<_, Error>(buffer)
+        });
+        let mut position = 0;
+        // What is in flight: the places of the pieces whose bytes are still to come.
+        let mut places = VecDeque::new();
+        let mut put = |places: &mut VecDeque<u64>, buffer: Result<Vec<u8>>| {
+            let (buffer, at) = (buffer?, places.pop_front().unwrap_or(position));
+            sink.skip(at - position)?;
+            match direct {
+                true => sink.written(&buffer)?,
+                false => sink.write_all(&buffer)?,
+            }
+            position = at + buffer.len() as u64;
+            used.give(buffer);
+            Ok::<_, Error>(())
+        };
+        for (number, _) in self.touched(PIECE, 1) {
+            let at = number * PIECE;
+            places.push_back(at);
+            if let Some(buffer) = queue.push(at)? {
+                put(&mut places, buffer)?;
+            }
+        }
+        while let Some(buffer) = queue.pop()? {
+            put(&mut places, buffer)?;
+        }
+        sink.skip(self.len() - position)?;
+        Ok(())
+    }
+}
