@@ -240,10 +240,11 @@ fn write(
     let write = |output: &profile::Output, placed: &target::Placed| {
         let maker = output::of(&output.format);
         let path = folder.join(format!("{name}{}", output::suffix(output, &maker)));
-        let target::Placed { layout, pieces, disk, cd, installer, .. } = placed;
+        let target::Placed { layout, pieces, disk, words, cd, installer } = placed;
         let made = output::Made {
             image: &profile.image,
             boot,
+            words,
             layout,
             pieces,
             disk,

@@ -135,7 +135,7 @@ pub fn place(
         disks.warning = warning;
         let cd = match on_cds.contains(shape) {
             true => {
-                let line = whole(&boot.cmdline, &shape.words);
+                let line = boot::command_line_with(&boot.cmdline, &shape.words);
                 Some(boot::make_grub(parts, &profile.image, &line, Place::Medium).context(doing)?)
             }
             false => None,
@@ -173,13 +173,13 @@ fn bios(profile: &Profile, boot: &Boot, parts: &Parts, layout: &Layout, words: &
     if words.is_empty() {
         return grub.on_disk(at, layout.sector).map(Some);
     }
-    let grub = boot::make_grub(parts, &profile.image, &whole(&boot.cmdline, words), Place::Partition(BIOS_ESP))?;
+    let grub = boot::make_grub(
+        parts,
+        &profile.image,
+        &boot::command_line_with(&boot.cmdline, words),
+        Place::Partition(BIOS_ESP),
+    )?;
     grub.on_disk(at, layout.sector).map(Some)
-}
-
-/// A command line with further words.
-fn whole(base: &str, words: &[String]) -> String {
-    std::iter::once(base).chain(words.iter().map(String::as_str)).collect::<Vec<_>>().join(" ")
 }
 
 /// The modules of disks that outputs need, sorted: the initrd takes them along.

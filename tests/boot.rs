@@ -17,6 +17,8 @@ mod disks;
 mod installer;
 #[path = "boot/join.rs"]
 mod join;
+#[path = "boot/kept.rs"]
+mod kept;
 #[path = "common/node.rs"]
 mod node;
 #[path = "boot/release.rs"]

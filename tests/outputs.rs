@@ -12,6 +12,7 @@ use std::fs;
 use std::process::Command;
 
 use house::House;
+use imagebuild::boot::uki::Pe;
 use imagebuild::manifest::{Artifact, Manifest};
 use serde_json::Value;
 
@@ -46,7 +47,8 @@ fn words_of_an_output_lie_in_an_addon_and_all_else_is_shared() {
         "[[output]]\nformat.raw = {}\n\
          [[output]]\nformat.raw = {}\nname = \"one\"\ncmdline = [\"console=ttyS1\", \"rootdelay=300\"]\n\
          [[output]]\nformat.raw = {}\nname = \"two\"\ncmdline = [\"console=ttyS1\", \"rootdelay=300\"]\n\
-         [[output]]\nformat.qcow2 = {}\ncmdline = [\"quiet\"]\n",
+         [[output]]\nformat.qcow2 = {}\ncmdline = [\"quiet\"]\n\
+         [[output]]\nformat.netboot = {}\ncmdline = [\"imagebuild.var=auto\"]\n",
     );
     house.build("out", |_| ());
     let manifest = Manifest::read(&house.folder.path().join("out/manifest.json")).unwrap();
@@ -68,6 +70,13 @@ fn words_of_an_output_lie_in_an_addon_and_all_else_is_shared() {
     assert_eq!(one["addons"], addon("one", "console=ttyS1 rootdelay=300"));
     assert_eq!(inspect(&house, "small_1.two.raw")["addons"], addon("two", "console=ttyS1 rootdelay=300"));
     assert_eq!(inspect(&house, "small_1.qcow2")["addons"], addon("qcow2", "quiet"));
+    // No addon is found over a network: the words are where the rest of the line is.
+    let netboot = house.folder.path().join("out/small_1.netboot");
+    let script = fs::read_to_string(netboot.join("boot.ipxe")).unwrap();
+    assert!(script.contains(" imagebuild.var=auto\ninitrd initrd\n"), "{script}");
+    let uki = fs::read(netboot.join("netboot.efi")).unwrap();
+    let line = Pe::parse(&uki).unwrap().named(".cmdline").unwrap().to_vec();
+    assert!(String::from_utf8(line).unwrap().ends_with(" imagebuild.var=auto"));
     // One UKI, one root.
     assert_eq!(plain["ukis"], one["ukis"]);
     assert_eq!(plain["partitions"], one["partitions"]);

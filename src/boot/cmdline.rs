@@ -3,6 +3,7 @@
 use crate::arch::Arch;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
+use crate::init;
 
 /// Longer ones are cut by the kernel (COMMAND_LINE_SIZE, the NUL included).
 const MAX: usize = 2047;
@@ -58,6 +59,11 @@ pub fn addon(base: &str, words: &[String]) -> Result<String> {
     Ok(line)
 }
 
+/// A command line with further words.
+pub fn with(base: &str, words: &[String]) -> String {
+    std::iter::once(base).chain(words.iter().map(String::as_str)).collect::<Vec<_>>().join(" ")
+}
+
 fn fits(length: usize, key: &str) -> Result<()> {
     if length > MAX {
         return Err(Error::user(format!("a kernel command line of {length} bytes"))
@@ -93,6 +99,9 @@ fn check(word: &str) -> Result<()> {
     if name == "__" {
         return bad("ends the kernel's options");
     }
+    if let Err(why) = init::cmdline::var(word.as_bytes()) {
+        return bad("asks for no partition").map_err(|error| error.hint(why));
+    }
     let reserved = RESERVED.iter().any(|reserved| name == reserved.replace('-', "_"));
     if reserved {
         return bad("decides what is booted").map_err(|error| error.hint("the tool sets it; leave the word out"));
@@ -118,10 +127,14 @@ mod tests {
             "--",
             "a\nb",
             "ü",
+            "imagebuild.var=",
+            "imagebuild.var=/dev/sda1",
         ] {
             assert!(check(word).is_err(), "{word}");
         }
-        for word in ["quiet", "console=ttyS0,115200n8", "dyndbg=\"file a.c +p\"", "rootdelay=300", "net.ifnames=0"] {
+        for word in
+            ["quiet", "console=ttyS0,115200n8", "dyndbg=\"file a.c +p\"", "imagebuild.var=auto", "net.ifnames=0"]
+        {
             assert!(check(word).is_ok(), "{word}");
         }
     }

@@ -14,7 +14,7 @@ mod modules;
 mod parts;
 pub mod uki;
 
-pub use cmdline::build as command_line;
+pub use cmdline::{build as command_line, with as command_line_with};
 pub use loader::{loader_path, uki_path};
 pub use measure::{Phase, pcr11};
 pub use modules::{REQUIRED, wanted};

@@ -1,5 +1,5 @@
-//! The words of the kernel's command line that the initrd obeys: `roothash=`, and those of a medium
-//! that installs, `imagebuild.installer=` and `imagebuild.install=`.
+//! The words of the kernel's command line that the initrd obeys: `roothash=`, those of a medium that installs,
+//! `imagebuild.installer=` and `imagebuild.install=`, and that of a root without a disk of its own, `imagebuild.var=`.
 //!
 //! Words are split as the kernel splits them (white space outside double quotes). A second one
 //! of a name is refused wherever it stands: a part of the line that is not sealed must
@@ -42,6 +42,22 @@ pub fn installer(line: &[u8]) -> Result<Option<RootHash>, &'static str> {
 /// The order to install, where there is one.
 pub fn install(line: &[u8]) -> Result<Option<&[u8]>, &'static str> {
     only(line, b"imagebuild.install=").map_err(|Twice| "the kernel command line has more than one imagebuild.install=")
+}
+
+/// The label that `imagebuild.var=auto` means: what systemd-repart calls the /var that it makes.
+const VAR: &[u8] = b"var";
+
+/// The label of the partition that is to be /var, where one is asked for: 1 to 36 letters, digits, `.`, `_` and `-`.
+pub fn var(line: &[u8]) -> Result<Option<&[u8]>, &'static str> {
+    let value =
+        only(line, b"imagebuild.var=").map_err(|Twice| "the kernel command line has more than one imagebuild.var=")?;
+    let sound = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    match value {
+        Some(b"auto") => Ok(Some(VAR)),
+        Some(label) if (1..=36).contains(&label.len()) && label.iter().all(sound) => Ok(Some(label)),
+        Some(_) => Err("imagebuild.var= is neither `auto` nor a label of 1 to 36 letters, digits, `.`, `_` and `-`"),
+        None => Ok(None),
+    }
 }
 
 /// A name that is there more than once.
@@ -144,6 +160,22 @@ mod tests {
         assert_eq!((installer(b"roothash=1"), install(b"imagebuild.installer=1")), (Ok(None), Ok(None)));
         assert!(installer(b"imagebuild.installer=1").is_err());
         assert!(install(b"imagebuild.install=auto imagebuild.install=/dev/sda").is_err());
+    }
+
+    #[test]
+    fn a_label_is_asked_for_or_is_not() {
+        for (line, label) in [
+            ("quiet imagebuild.var=node-1.var", Some("node-1.var")),
+            ("imagebuild.var=auto ro", Some("var")),
+            ("imagebuild.variable=x imagebuild.va=y", None),
+        ] {
+            assert_eq!(var(line.as_bytes()), Ok(label.map(str::as_bytes)), "{line}");
+        }
+        let long = format!("imagebuild.var={}", "x".repeat(37));
+        for line in ["imagebuild.var=", "imagebuild.var=a/b", "imagebuild.var=\"a b\"", &long] {
+            assert!(var(line.as_bytes()).is_err(), "{line}");
+        }
+        assert!(var(b"imagebuild.var=a imagebuild.var=a").is_err());
     }
 
     proptest::proptest! {

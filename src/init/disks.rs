@@ -172,6 +172,14 @@ fn look(wanted: &[Guid; 3], firmware: &Firmware) -> Round<(Partition, Partition)
 
 /// The wanted partitions of a disk; none where it has no good table.
 fn table(disk: &Name, wanted: &[Guid; 3]) -> Option<[Option<Partition>; 3]> {
+    read_table(disk, |read, sector, sectors| gpt::find(read, sector, sectors, wanted))
+}
+
+/// What a reader of partition tables finds on a disk, which it gets with the size and the number of its sectors.
+pub fn read_table<T>(
+    disk: &Name,
+    reader: impl FnOnce(&mut dyn gpt::Disk, u32, u64) -> Result<T, gpt::Error>,
+) -> Option<T> {
     // The table of a CD counts as that of a USB stick with the same bytes: one image is for both.
     let sector = match optical::is_optical(disk) {
         true => 512,
@@ -180,7 +188,7 @@ fn table(disk: &Name, wanted: &[Guid; 3]) -> Option<[Option<Partition>; 3]> {
     let bytes = attribute(disk, "size").filter(|size| *size > 0)?.checked_mul(512)?;
     let file = device(disk.bytes(), open::NON_BLOCKING)?;
     let mut read = |offset: u64, buffer: &mut [u8]| file.read_at(offset, buffer).is_ok();
-    gpt::find(&mut read, sector, bytes.checked_div(u64::from(sector))?, wanted).ok()
+    reader(&mut read, sector, bytes.checked_div(u64::from(sector))?).ok()
 }
 
 /// Whether a disk begins with an ISO 9660: it is a CD, or a stick that one was written to.
@@ -208,7 +216,7 @@ fn is_at(disk: &Name, path: &BootPath) -> bool {
 }
 
 /// Opens a partition, where the kernel shows it exactly as the table has it.
-fn node(disk: &Name, partition: &Partition) -> Option<Node> {
+pub fn node(disk: &Name, partition: &Partition) -> Option<Node> {
     let infix = if disk.bytes().last()?.is_ascii_digit() { "p" } else { "" };
     let name = Name::of(format_args!("{disk}{infix}{}", partition.number));
     let of_part = |what: &str| attribute(disk, Path::of(format_args!("{name}/{what}")).str());

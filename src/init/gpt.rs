@@ -1,4 +1,4 @@
-//! Finds partitions by their ids in a GUID partition table.
+//! Finds partitions by their ids, or by a label, in a GUID partition table.
 //!
 //! The disk is hostile: checksums of header and entries must fit, every size is bounded
 //! before it is used, and an id that occurs twice is an error. What the kernel's own
@@ -12,6 +12,9 @@ const SECTORS: [u32; 4] = [512, 1024, 2048, 4096];
 
 /// The kernel knows no other size of an entry.
 const ENTRY: usize = 128;
+
+/// Where the name of an entry begins: 36 units of UTF-16, to its end.
+const NAME: usize = 56;
 
 /// Linux numbers at most 256 partitions of a disk.
 const MOST_ENTRIES: u32 = 256;
@@ -59,18 +62,63 @@ pub fn find<const N: usize>(
     sectors: u64,
     wanted: &[Guid; N],
 ) -> Result<[Option<Partition>; N], Error> {
+    let mut found = [None; N];
+    walk(disk, sector, sectors, &mut |entry| {
+        let Some(entry) = entry else {
+            found = [None; N];
+            return Ok(());
+        };
+        let id = entry.id();
+        for (slot, _) in found.iter_mut().zip(wanted).filter(|(_, wanted)| **wanted == id) {
+            let partition = entry.partition()?;
+            if slot.is_some() {
+                return Err(Error::Broken("two partitions have the same id"));
+            }
+            *slot = Some(partition);
+        }
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// The first partition with a label, and how many have it; the disk is that of [`find`].
+pub fn labelled(
+    disk: &mut dyn Disk,
+    sector: u32,
+    sectors: u64,
+    label: &[u8],
+) -> Result<(Option<Partition>, u32), Error> {
+    let (mut first, mut count) = (None, 0u32);
+    walk(disk, sector, sectors, &mut |entry| {
+        let Some(entry) = entry else {
+            (first, count) = (None, 0);
+            return Ok(());
+        };
+        if entry.has_label(label) {
+            let partition = entry.partition()?;
+            count += 1;
+            first.get_or_insert(partition);
+        }
+        Ok(())
+    })?;
+    Ok((first, count))
+}
+
+/// What is done with an entry that is in use; none where a table begins, and what was found in another is void.
+type Visit<'a> = &'a mut dyn FnMut(Option<&Entry<'_>>) -> Result<(), Error>;
+
+/// Visits every entry of a good table.
+fn walk(disk: &mut dyn Disk, sector: u32, sectors: u64, visit: Visit<'_>) -> Result<(), Error> {
     if !SECTORS.contains(&sector) || sectors < 4 || sectors > u64::MAX / u64::from(sector) {
         return Err(Error::Absent);
     }
     let geometry = Geometry { sector, sectors };
-    let mut found = [None; N];
-    let first = match geometry.table(disk, 1, wanted, &mut found) {
-        Ok(()) => return Ok(found),
+    let first = match geometry.table(disk, 1, visit) {
+        Ok(()) => return Ok(()),
         Err(error) => error,
     };
-    found = [None; N];
-    match geometry.table(disk, sectors - 1, wanted, &mut found) {
-        Ok(()) => Ok(found),
+    match geometry.table(disk, sectors - 1, visit) {
+        Ok(()) => Ok(()),
         // A table that is there and wrong says more than one that is not there.
         Err(Error::Broken(what)) if first == Error::Absent => Err(Error::Broken(what)),
         Err(_) => Err(first),
@@ -141,13 +189,8 @@ impl Geometry {
         Ok(header)
     }
 
-    fn table<const N: usize>(
-        &self,
-        disk: &mut dyn Disk,
-        lba: u64,
-        wanted: &[Guid; N],
-        found: &mut [Option<Partition>; N],
-    ) -> Result<(), Error> {
+    fn table(&self, disk: &mut dyn Disk, lba: u64, visit: Visit<'_>) -> Result<(), Error> {
+        visit(None)?;
         let header = self.header(disk, lba)?;
         let start = header.entries.checked_mul(u64::from(self.sector)).ok_or(Error::Read)?;
         let mut crc = Crc32::new();
@@ -161,40 +204,47 @@ impl Geometry {
                 return Err(Error::Read);
             }
             crc.update(bytes);
-            for entry in bytes.chunks_exact(ENTRY) {
+            for bytes in bytes.chunks_exact(ENTRY) {
                 number += 1;
-                self.entry(entry, number, &header, wanted, found)?;
+                let entry = Entry { bytes, number, usable: header.usable, sector: self.sector };
+                // Not in use; and an entry without an id is nobody's.
+                if guid_at(bytes, 0) != Guid::NIL && entry.id() != Guid::NIL {
+                    visit(Some(&entry))?;
+                }
             }
         }
         if crc.value() == header.checksum { Ok(()) } else { Err(Error::Broken("the checksum of its entries is wrong")) }
     }
+}
 
-    fn entry<const N: usize>(
-        &self,
-        entry: &[u8],
-        number: u32,
-        header: &Header,
-        wanted: &[Guid; N],
-        found: &mut [Option<Partition>; N],
-    ) -> Result<(), Error> {
-        let id = guid_at(entry, 16);
-        // Not in use; and an entry without an id is nobody's.
-        if guid_at(entry, 0) == Guid::NIL || id == Guid::NIL {
-            return Ok(());
+/// An entry that is in use.
+struct Entry<'a> {
+    bytes: &'a [u8],
+    number: u32,
+    usable: (u64, u64),
+    sector: u32,
+}
+
+impl Entry<'_> {
+    fn id(&self) -> Guid {
+        guid_at(self.bytes, 16)
+    }
+
+    /// Whether its name, UTF-16 that ends at the first zero, is an ASCII text.
+    fn has_label(&self, label: &[u8]) -> bool {
+        let name = self.bytes.get(NAME..).unwrap_or(&[]).chunks_exact(2).map(|unit| [unit[0], unit[1]]);
+        let name = name.take_while(|unit| *unit != [0, 0]);
+        name.eq(label.iter().map(|byte| [*byte, 0]))
+    }
+
+    fn partition(&self) -> Result<Partition, Error> {
+        let (first, last) = (u64_at(self.bytes, 32), u64_at(self.bytes, 40));
+        if first > last || first < self.usable.0 || last > self.usable.1 {
+            return Err(Error::Broken("a partition lies outside of the usable sectors"));
         }
-        for (slot, _) in found.iter_mut().zip(wanted).filter(|(_, wanted)| **wanted == id) {
-            let (first, last) = (u64_at(entry, 32), u64_at(entry, 40));
-            if first > last || first < header.usable.0 || last > header.usable.1 {
-                return Err(Error::Broken("a partition lies outside of the usable sectors"));
-            }
-            if slot.is_some() {
-                return Err(Error::Broken("two partitions have the same id"));
-            }
-            // Within the disk, whose bytes fit u64: checked in `find` and `header`.
-            let sector = u64::from(self.sector);
-            *slot = Some(Partition { number, start: first * sector, size: (last - first + 1) * sector });
-        }
-        Ok(())
+        // Within the disk, whose bytes fit u64: checked in `walk` and `header`.
+        let sector = u64::from(self.sector);
+        Ok(Partition { number: self.number, start: first * sector, size: (last - first + 1) * sector })
     }
 }
 
@@ -312,6 +362,43 @@ mod tests {
             assert_eq!(two, Some(Partition { number: 128, start: 60 * size, size }));
             assert_eq!(three, None);
         }
+    }
+
+    #[test]
+    fn finds_by_label_and_counts() {
+        let mut image =
+            Image::new(512, &[(0, id(1), 40, 49), (1, id(2), 50, 59), (2, id(3), 60, 69), (4, id(4), 5, 6)]);
+        let long = "x".repeat(36);
+        for (slot, label) in [(0, "keep"), (1, "keeper"), (2, &long), (4, "out"), (7, "nobody")] {
+            let units: Vec<u8> = label.encode_utf16().flat_map(u16::to_le_bytes).collect();
+            for at in [2 * 512, 167 * 512] {
+                image.bytes[at + slot * ENTRY + NAME..][..units.len()].copy_from_slice(&units);
+            }
+        }
+        let sign = |image: &mut Image| {
+            let sum = crc(&image.bytes[2 * 512..][..128 * ENTRY]);
+            image.patch(88, &sum.to_le_bytes());
+        };
+        sign(&mut image);
+        let find = |image: &Image, label: &str| {
+            let mut disk = |offset: u64, buffer: &mut [u8]| {
+                let range = offset as usize..offset as usize + buffer.len();
+                image.bytes.get(range).map(|from| buffer.copy_from_slice(from)).is_some()
+            };
+            labelled(&mut disk, 512, 200, label.as_bytes())
+        };
+        let keep = Partition { number: 1, start: 40 * 512, size: 10 * 512 };
+        assert_eq!(find(&image, "keep"), Ok((Some(keep), 1)));
+        assert_eq!(find(&image, &long).unwrap().1, 1);
+        for label in ["kee", "Keep", "nobody", &long[1..]] {
+            assert_eq!(find(&image, label), Ok((None, 0)), "{label}");
+        }
+        assert!(matches!(find(&image, "out"), Err(Error::Broken(_))));
+        for at in [2 * 512, 167 * 512] {
+            image.bytes[at + ENTRY + NAME + 8..][..4].fill(0);
+        }
+        sign(&mut image);
+        assert_eq!(find(&image, "keep"), Ok((Some(keep), 2)));
     }
 
     #[test]

@@ -40,6 +40,7 @@ mod switch;
 mod sys;
 mod text;
 mod tpm;
+mod var;
 mod verity;
 
 use text::Fault;
@@ -95,15 +96,16 @@ fn prepare() -> Result<(), Fault> {
     match carried::find()? {
         Some(carried) => {
             root::attach(&hash, &carried, &root::ROOT)?;
-            live::write()?;
+            live::prepare(None)?;
         }
         None => {
             let disk = disks::find(&hash, &firmware)?;
             root::attach(&hash, &disk, &root::ROOT)?;
-            links::write(&disk)?;
             if disks::is_iso(&disk.disk) {
-                live::write()?;
+                live::prepare(Some(&disk.disk))?;
                 install::prepare(&disk.disk)?;
+            } else {
+                links::write(Some(&disk.disk), None)?;
             }
         }
     }

@@ -84,6 +84,8 @@ pub struct Made<'a> {
     pub image: &'a profile::Image,
     /// Kernel, initrd, command line, UKI.
     pub boot: &'a Boot,
+    /// Words of the command line that this output has beyond the UKI's.
+    pub words: &'a [String],
     /// The partitions.
     pub layout: &'a Layout,
     /// What is in them.

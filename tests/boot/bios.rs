@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
+use super::disks::tenant;
 use super::node::{self, boot, build, hello_pod_text, run};
 use super::{HELLO, TIMEOUT};
 
@@ -66,7 +67,11 @@ fn live(name: &str, image: &node::Image, disk: &str, more: &[&str]) {
 
 #[test]
 fn an_iso_image_starts_from_a_cd_by_uefi() {
-    live("cd-uefi", &hello_bios("hello-bios", "linux-image-cloud-"), "sr0", &["--cdrom"]);
+    // Nobody asked for the /var of that disk.
+    let tenant = tenant("live-tenant");
+    let more = ["--cdrom", "--extra-disk", tenant.to_str().unwrap()];
+    live("cd-uefi", &hello_bios("hello-bios", "linux-image-cloud-"), "sr0", &more);
+    std::fs::remove_file(tenant).unwrap();
 }
 
 #[test]

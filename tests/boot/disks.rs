@@ -8,8 +8,8 @@ use super::node::{self, ROOT, boot, hello_pod, run};
 use super::{HELLO, TIMEOUT};
 
 /// A disk with a partition that is for /var by type and label, and holds nothing that could be mounted.
-fn tenant() -> PathBuf {
-    let path = node::scratch().join("copies/tenant.raw");
+pub fn tenant(name: &str) -> PathBuf {
+    let path = node::scratch().join(format!("copies/{name}.raw"));
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     std::fs::File::create(&path).unwrap().set_len(2 << 30).unwrap();
     let kind = "--typecode=1:4d21b016-b534-45c2-a9fb-5c16e091fd2d";
@@ -25,7 +25,7 @@ fn neither_a_copy_of_the_disk_nor_the_var_of_another_is_taken() {
     let image = hello_pod();
     let decoy = image.copy("decoy");
     flip(&decoy, image.start(ROOT) + 8);
-    let tenant = tenant();
+    let tenant = tenant("tenant");
     let extra = [&decoy, &tenant].map(|path| path.to_str().unwrap());
     let more = ["--disk-size", "4G", "--disk", "nvme", "--extra-disk", extra[0], "--extra-disk", extra[1]];
     boot("decoy", &image.raw, HELLO, TIMEOUT, &more).ended(0).saw(HELLO);

@@ -9,6 +9,7 @@
 //! that holds against nobody who can change the command line.
 
 use super::text;
+use crate::boot::command_line_with;
 use crate::boot::cpio::{Cpio, DIRECTORY};
 use crate::boot::uki;
 use crate::disk::{Disk, Extent};
@@ -35,7 +36,7 @@ impl Bundle for Netboot {
         files.put("initrd", &Disk::whole(boot.initrd.clone()))?;
         files.put("root.cpio", &root)?;
         files.put("netboot.efi", &whole(made, &root).context(|| "making the UKI for the network".into())?)?;
-        files.put("boot.ipxe", &text(script(&boot.cmdline)))?;
+        files.put("boot.ipxe", &text(script(&command_line_with(&boot.cmdline, made.words))))?;
         Ok(())
     }
 }
@@ -80,7 +81,8 @@ fn whole(made: &Made<'_>, root: &Disk) -> Result<Disk> {
     let stub = boot.stub.read(uki::MAX_STUB)?;
     // Archives begin at multiples of 4.
     let second = boot.initrd.len().next_multiple_of(4);
-    let cmdline = Content::bytes(boot.cmdline.as_bytes());
+    // The words of the output, too: no addon is found where the firmware fetched a UKI by itself.
+    let cmdline = Content::bytes(command_line_with(&boot.cmdline, made.words).into_bytes());
     let release = Content::bytes(boot.kernel.as_bytes());
     let os_release = Content::bytes(boot.os_release.clone());
     let initrds = second.checked_add(root.len()).filter(|length| *length <= uki::MAX_SECTION);

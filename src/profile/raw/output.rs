@@ -22,8 +22,8 @@ pub struct Output {
     /// What tells this file from others: `node_1.0.0.NAME.qcow2`; small letters, digits and `-`. The cloud's name by
     /// default.
     pub name: Opt<String>,
-    /// Words of the command line that this output alone has. They lie in an addon of the UKI, so that
-    /// kernel, root and root hash are the same for every output.
+    /// Words of the command line that this output alone has. They lie in an addon of the UKI that is called
+    /// after the output's cloud, name or format, so that kernel, root and root hash are the same for every output.
     pub cmdline: List<String>,
 }
 
@@ -42,7 +42,8 @@ pub enum Format {
     /// VMware's disk.
     Vmdk(Vmdk),
     /// A CD, and the image of a USB stick, that starts the sealed system with /var in memory. It starts
-    /// where the disk does (`boot.firmware`), takes no disk and writes to none, unless it is told to install.
+    /// where the disk does (`boot.firmware`), takes no disk and writes to none, unless it is told to install
+    /// or to keep /var on a partition (the word `imagebuild.var=LABEL`).
     Iso(Iso),
     /// A machine with its disk in one file, as vSphere imports it.
     Ova(Box<Ova>),
@@ -55,7 +56,8 @@ pub enum Format {
     /// A folder in the OCI image layout, that any registry client can push.
     Oci(Oci),
     /// A folder for machines that boot over the network and have no disk: kernel, initrd, the root as a
-    /// further initrd, an iPXE script, and one UKI with all of it for HTTP boot. /var is in memory.
+    /// further initrd, an iPXE script, and one UKI with all of it for HTTP boot. /var is in
+    /// memory, or on a partition (the word `imagebuild.var=LABEL`).
     Netboot {},
 }
 
