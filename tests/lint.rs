@@ -341,6 +341,13 @@ fn refused(file: &Arc<dyn Bytes>) -> Vec<&'static str> {
     report.findings.iter().map(|finding| finding.rule.id).collect()
 }
 
+/// What is not looked at of a file that breaks no rule.
+fn unchecked(file: &Arc<dyn Bytes>) -> Vec<String> {
+    let report = lint::file(file, Path::new("."), &Asked { cloud: None, room: 1 }).unwrap();
+    assert!(report.findings.is_empty(), "{:?}", report.findings);
+    report.unchecked
+}
+
 /// A CD with a FAT of 64 sectors, which its entry for `platform` points to and of which `load` are to be loaded.
 fn cd(load: u16, platform: u8) -> Vec<u8> {
     let mut out = vec![0; 40 * 2048];
@@ -418,6 +425,34 @@ fn files(good: &Good) -> Vec<(&'static str, Arc<dyn Bytes>)> {
         // The archive is, and so its disk is looked at, which is none.
         assert_eq!(refused(&pack(&ustar, &sound)), ["gpt-primary"]);
     }
+    // In pieces of four bytes and two, and in one piece, with its size.
+    put("c.raw.000000000", "a di");
+    put("c.raw.000000001", "sk");
+    let cut_up = |size: &str| {
+        put("c.ovf", &format!("<File ovf:href=\"c.raw\" ovf:id='>' {size}/>"));
+        pack(&ustar, &["c.ovf", "c.raw.000000000", "c.raw.000000001"])
+    };
+    let whole = |size: &str| {
+        put("w.ovf", &format!("<File ovf:size=\"{size}\" ovf:href=\"n.raw\"/>"));
+        pack(&ustar, &["w.ovf", "n.raw"])
+    };
+    // Of pieces the disk is not put together.
+    assert_eq!(unchecked(&cut_up("ovf:size=\"6\" ovf:chunkSize=\"4\"")), ["the disk in it: it is in pieces"]);
+    assert_eq!(refused(&whole("6")), ["gpt-primary"]);
+    let sizes = [
+        cut_up("ovf:size=\"7\" ovf:chunkSize=\"4\""),
+        cut_up("ovf:size=\"6\" ovf:chunkSize=\"5\""),
+        whole("7"),
+        whole("six"),
+    ];
+    let no_size = {
+        put("u.ovf", "<File ovf:href=\"n.raw\" ovf:chunkSize=\"4\"/>");
+        pack(&ustar, &["u.ovf", "n.raw"])
+    };
+    let one_piece_less = {
+        put("c.ovf", "<File ovf:href=\"c.raw\" ovf:size=\"9\" ovf:chunkSize=\"4\"/>");
+        pack(&ustar, &["c.ovf", "c.raw.000000000", "c.raw.000000001"])
+    };
     put("n.raw", "a dusk");
     let untrue = pack(&ustar, &["n.ovf", "n.mf", "n.raw"]);
     put("n.mf", &format!("SHA256(n.ovf)= {}\n", digest("n.ovf")));
@@ -438,7 +473,7 @@ fn files(good: &Good) -> Vec<(&'static str, Arc<dyn Bytes>)> {
     let no_record = [&iso[..17 * 2048], &iso[18 * 2048..]].concat();
     let mut qcow2 = b"QFI\xfb".to_vec();
     qcow2.resize(4096, 0);
-    vec![
+    let mut files: Vec<(&str, Arc<dyn Bytes>)> = vec![
         ("vhd-footer", Arc::new(spoilt)),
         ("vhd-whole", Arc::new(other)),
         ("vhd-mib", Arc::new(odd)),
@@ -455,7 +490,11 @@ fn files(good: &Good) -> Vec<(&'static str, Arc<dyn Bytes>)> {
         ("iso-el-torito", Arc::new(no_fat)),
         ("iso-el-torito", Arc::new(no_record)),
         ("file-readable", Arc::new(qcow2)),
-    ]
+        ("ova-order", one_piece_less),
+        ("ova-sizes", no_size),
+    ];
+    files.extend(sizes.map(|file| ("ova-sizes", file)));
+    files
 }
 
 #[test]

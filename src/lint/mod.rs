@@ -105,7 +105,9 @@ impl<'a> Subject<'a> {
         let file = &self.file;
         let mut findings = Vec::new();
         vhd::check(&**file, &mut findings)?;
-        self.archives(&mut findings)?;
+        if self.archives(&mut findings)? && findings.is_empty() {
+            return Ok(Report { findings, unchecked: vec!["the disk in it: it is in pieces".to_owned()] });
+        }
         if iso::is_iso(&**file) {
             iso::check(&**file, &mut findings)?;
             // Without a table of partitions beside it, a CD has nothing more to look at.
@@ -133,8 +135,8 @@ impl<'a> Subject<'a> {
         }
     }
 
-    /// Archives, compressed or not.
-    fn archives(&self, out: &mut Vec<Finding>) -> Result<()> {
+    /// Archives, compressed or not; whether what is in one is in pieces.
+    fn archives(&self, out: &mut Vec<Finding>) -> Result<bool> {
         if is_archive(&head::<512>(&*self.file)?) {
             return archive::check(&self.file, false, out);
         }
@@ -145,7 +147,7 @@ impl<'a> Subject<'a> {
             {
                 archive::check(bytes, true, out)
             }
-            _ => Ok(()),
+            _ => Ok(false),
         }
     }
 
