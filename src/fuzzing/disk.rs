@@ -97,7 +97,11 @@ fn id(entry: &[u8]) -> Guid {
 pub fn image(bytes: &[u8]) {
     let unpack = Unpack { limit: Size(Size::MIB), folder: Path::new(".") };
     let Ok(opened) = open::of(Arc::new(bytes.to_vec()), unpack) else { return };
-    let disk = opened.disk;
+    walk(&*opened.disk);
+}
+
+/// Reads a disk that came out of a file at the ends of what it says is data.
+pub(super) fn walk(disk: &dyn Bytes) {
     let mut buffer = vec![0; 4096];
     let (mut at, mut rounds) = (0, 0);
     while let Ok(Some(data)) = disk.next_data(at)
@@ -113,11 +117,13 @@ pub fn image(bytes: &[u8]) {
     assert!(disk.read_at(&mut buffer, disk.length()).is_err(), "bytes behind the end");
 }
 
-/// Bytes of a volume of ours with others laid over them.
+/// Bytes of ours with others laid over them, the last on top.
 #[derive(Debug)]
-struct Patched {
-    base: &'static Vec<u8>,
-    patches: Vec<(u64, Vec<u8>)>,
+pub(super) struct Patched {
+    /// Ours.
+    pub base: &'static Vec<u8>,
+    /// Place and bytes.
+    pub patches: Vec<(u64, Vec<u8>)>,
 }
 
 impl Bytes for Patched {

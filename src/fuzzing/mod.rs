@@ -8,6 +8,7 @@ mod apt;
 mod archive;
 mod boot;
 mod disk;
+mod format;
 mod record;
 mod system;
 
@@ -18,6 +19,7 @@ pub use apt::{deb822, index, inrelease, keyring, relation, release, solve, sourc
 pub use archive::{codec, control, deb, patch, program, squashfs, tarball};
 pub use boot::{cmdline, efi, pe, tpm};
 pub use disk::{fat, gpt, image, verity};
+pub use format::format;
 pub use record::{lock, manifest, packs, profile};
 pub use system::{elf, module, pam, script, sysusers, tmpfiles, unit};
 
@@ -34,6 +36,7 @@ pub const TARGETS: &[Target] = &[
     ("efi", efi),
     ("elf", elf),
     ("fat", fat),
+    ("format", format),
     ("gpt", gpt),
     ("image", image),
     ("index", index),

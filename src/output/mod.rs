@@ -22,8 +22,8 @@ mod raw;
 mod spool;
 #[cfg(test)]
 mod tests;
-mod vhd;
-mod vhdx;
+pub(crate) mod vhd;
+pub(crate) mod vhdx;
 mod vmdk;
 
 pub use compress::Compressed;

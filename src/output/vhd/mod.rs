@@ -38,7 +38,7 @@ const BY_GEOMETRY: [[u8; 4]; 2] = [*b"vpc ", *b"qemu"];
 const LARGEST: (u64, u64, u64) = (65_535, 16, 255);
 
 /// One's complement of the sum of all bytes, the four of the checksum itself at `at` left out.
-fn checksum(bytes: &[u8], at: usize) -> u32 {
+pub(crate) fn checksum(bytes: &[u8], at: usize) -> u32 {
     let sum = |bytes: &[u8]| bytes.iter().fold(0u32, |sum, byte| sum.wrapping_add(u32::from(*byte)));
     !sum(&bytes[..at]).wrapping_add(sum(&bytes[at + 4..]))
 }

@@ -45,7 +45,7 @@ const LOGICAL_SECTOR: Guid = Guid::literal(0x8141bf1d_a96f_4709_ba47_f233a8faab5
 const PHYSICAL_SECTOR: Guid = Guid::literal(0xcda348c7_445d_4471_9cc9_e9885251c556);
 
 /// CRC-32C (Castagnoli) of `bytes`, with zeros in place of the checksum at 4.
-fn checksum(bytes: &[u8]) -> u32 {
+pub(crate) fn checksum(bytes: &[u8]) -> u32 {
     static TABLE: [u32; 256] = {
         let mut table = [0; 256];
         let mut at = 0;
