@@ -7,6 +7,7 @@ mod clouds;
 mod completions;
 mod container;
 mod convert;
+mod diff;
 mod input;
 mod inspect;
 mod lint;
@@ -124,6 +125,8 @@ enum Verb {
     Completions(completions::Args),
     /// Pack a folder or a tar archive as a squashfs image.
     Pack(pack::Args),
+    /// Tell what differs between two profiles, locks, folders of outputs or images.
+    Diff(diff::Args),
     /// Show what an image holds.
     Inspect(inspect::Args),
     /// Hold any image against what firmware, importers and its own seal ask for.
@@ -204,6 +207,7 @@ impl Cli {
             Verb::Convert(args) => convert::run(args, self.global.jobs(), report),
             Verb::Clouds(args) => clouds::run(args, report),
             Verb::Completions(args) => completions::run(args),
+            Verb::Diff(args) => diff::run(args, report),
             Verb::Inspect(args) => inspect::run(args, report),
             Verb::Lint(args) => lint::run(args, report),
             Verb::Verify(args) => verify::run(args, self.global.jobs(), report),

@@ -1,7 +1,8 @@
-//! `schema`: the JSON schema of the profile or of the manifest.
+//! `schema`: the JSON schema of the profile, of the manifest, or of a comparison.
 
 use clap::ValueEnum;
 
+use crate::audit::diff::render::Document;
 use crate::error::{Error, Result};
 use crate::manifest::Manifest;
 use crate::profile::schema::schema;
@@ -10,7 +11,8 @@ use crate::profile::schema::schema;
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  \
     imagebuild schema > profile.schema.json\n  \
-    imagebuild schema manifest > manifest.schema.json\n\n\
+    imagebuild schema manifest > manifest.schema.json\n  \
+    imagebuild schema diff > diff.schema.json\n\n\
     An editor that knows TOML schemas (taplo, Even Better TOML) then completes and checks\n\
     a profile that begins with `#:schema profile.schema.json`.")]
 pub struct Args {
@@ -25,6 +27,8 @@ enum Of {
     Profile,
     /// What a build tells of itself.
     Manifest,
+    /// What `diff --format json` prints.
+    Diff,
 }
 
 /// Prints the schema.
@@ -32,6 +36,7 @@ pub fn run(args: &Args) -> Result<()> {
     let schema = match args.of {
         Of::Profile => schema(),
         Of::Manifest => Manifest::schema(),
+        Of::Diff => Document::schema(),
     };
     let mut text = serde_json::to_string_pretty(&schema).map_err(|error| Error::bug(error.to_string()))?;
     text.push('\n');

@@ -34,7 +34,7 @@ pub use content::{Edit, FileContent, Pod, Preload, PreloadImage, Unit, UnitState
 pub use glob::Glob;
 pub use load::{LoadOptions, clouds, load, load_output, load_text};
 pub use mistake::Mistake;
-pub use origins::Origins;
+pub use origins::{Origins, quoted};
 pub use output::{
     ClusterCodec, Compression, DiskAdapter, Format, Gce, Install, Iso, MachineFirmware, Netboot, Oci, OciKind, Output,
     Ova, Product, Qcow2, Raw, Split, Then, Update, Vhd, VhdKind, Vhdx, Vmdk, VmdkKind,

@@ -49,7 +49,7 @@ pub(super) fn below(path: &str, key: &str) -> String {
 }
 
 /// A key as TOML writes it.
-pub(super) fn quoted(key: &str) -> String {
+pub fn quoted(key: &str) -> String {
     let bare = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
     if bare { key.to_owned() } else { basic(key) }
 }

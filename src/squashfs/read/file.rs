@@ -17,11 +17,11 @@ const MAX_BLOCKS: u64 = 1 << 23;
 pub struct Kept(Mutex<Option<(u32, Arc<Vec<u8>>)>>);
 
 /// Where a file's bytes are.
-struct Layout {
-    start: u64,
-    size: u64,
-    fragment: Option<(u32, u32)>,
-    blocks: Vec<u32>,
+pub(super) struct Layout {
+    pub(super) start: u64,
+    pub(super) size: u64,
+    pub(super) fragment: Option<(u32, u32)>,
+    pub(super) blocks: Vec<u32>,
 }
 
 impl Image {
@@ -54,15 +54,32 @@ impl Image {
             at = at.saturating_add(u64::from(stored & !PLAIN));
             left -= expected as u64;
         }
-        if let Some((index, offset)) = fragment.filter(|_| left > 0) {
-            let block = self.fragment_block(index).context(reading)?;
-            let offset = offset as usize;
-            let tail = block.get(offset..offset.saturating_add(left as usize));
-            out.write_all(
-                tail.ok_or_else(|| Error::source("a tail past the end of its fragment").context(reading()))?,
-            )?;
+        if left > 0 {
+            out.write_all(&self.tail(fragment, left).context(reading)?)?;
         }
         Ok(())
+    }
+
+    /// The last `left` bytes of a file, less than a block.
+    pub(super) fn tail(&self, fragment: Option<(u32, u32)>, left: u64) -> Result<Vec<u8>> {
+        let Some((index, offset)) = fragment else { return Ok(Vec::new()) };
+        let block = self.fragment_block(index)?;
+        let offset = offset as usize;
+        let tail = block.get(offset..offset.saturating_add(left as usize));
+        tail.map(<[u8]>::to_vec).ok_or_else(|| Error::source("a tail past the end of its fragment"))
+    }
+
+    /// The first bytes of a file: `count` of them, at most a block, or as many as there are.
+    pub fn head(&self, node: &Node, count: usize) -> Result<Vec<u8>> {
+        let Layout { start, size, fragment, blocks } = self.layout(node)?;
+        let expected = size.min(u64::from(self.superblock.block_size));
+        let mut bytes = match blocks.first() {
+            None => self.tail(fragment, size)?,
+            Some(0) => vec![0; expected as usize],
+            Some(stored) => self.data_block(start, *stored, expected as usize)?,
+        };
+        bytes.truncate(count);
+        Ok(bytes)
     }
 
     /// Where the stored (compressed) bytes of a file are in the image: blocks that are not
@@ -85,7 +102,7 @@ impl Image {
         Ok(ranges)
     }
 
-    fn layout(&self, node: &Node) -> Result<Layout> {
+    pub(super) fn layout(&self, node: &Node) -> Result<Layout> {
         let mut cursor = self.blocks.cursor(self.superblock.inode_table, node.place)?;
         let Body::File { start, size, fragment, .. } = decode::inode(&mut cursor)?.body else {
             return Err(Error::user(format!("`{}` is no regular file", node.path)));
@@ -103,7 +120,7 @@ impl Image {
         Ok(Layout { start, size, fragment, blocks })
     }
 
-    fn data_block(&self, at: u64, stored: u32, expected: usize) -> Result<Vec<u8>> {
+    pub(super) fn data_block(&self, at: u64, stored: u32, expected: usize) -> Result<Vec<u8>> {
         let length = stored & !PLAIN;
         if length > self.superblock.block_size {
             return Err(Error::source(format!("a block of `{length}` bytes")));

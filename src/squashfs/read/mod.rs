@@ -6,6 +6,7 @@
 mod decode;
 mod file;
 mod metadata;
+mod same;
 #[cfg(test)]
 mod tests;
 mod walk;

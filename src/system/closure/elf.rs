@@ -82,7 +82,8 @@ pub fn read(content: &Content) -> Result<Option<Elf>> {
     }
 }
 
-fn parse<'data, R: ReadRef<'data>>(data: R) -> object::Result<Option<Elf>> {
+/// What is in the bytes of a file; none where it is no 64-bit ELF file of the dynamic linker's.
+pub fn parse<'data, R: ReadRef<'data>>(data: R) -> object::Result<Option<Elf>> {
     let header = FileHeader64::<Endianness>::parse(data)?;
     let endian = header.endian()?;
     if ![elf::ET_EXEC, elf::ET_DYN].contains(&header.e_type(endian)) {

@@ -6,7 +6,7 @@
 //!   required a missing file is an error, of one that is recommended a warning.
 //! - Only headers, dynamic sections and notes are read.
 
-mod elf;
+pub mod elf;
 mod search;
 
 pub use elf::{Elf, Weight, read};

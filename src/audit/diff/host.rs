@@ -1,0 +1,203 @@
+//! The system round it: accounts, kernel settings, units and what they declare.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Found;
+use super::change::{Change, Topic};
+use super::identity::pairs;
+use super::root::Root;
+use super::side::Side;
+use crate::path::RootPath;
+use crate::squashfs::NodeKind;
+
+/// As large as a file is read.
+const MAX: u64 = 4 << 20;
+
+/// Compares two roots; files whose difference is told by their meaning are noted in `found`.
+pub fn compare(a: &Side, b: &Side, found: &mut Found) -> crate::Result<()> {
+    let (Some(before), Some(after)) = (a.root(), b.root()) else { return Ok(()) };
+    accounts(before, after, found)?;
+    settings(before, after, found)?;
+    units(before, after, found)
+}
+
+/// Lines of the account files by their first field.
+fn accounts(before: &Root, after: &Root, found: &mut Found) -> crate::Result<()> {
+    let files = [
+        ("/etc/passwd", "user"),
+        ("/etc/group", "group"),
+        ("/etc/shadow", "password of"),
+        ("/etc/gshadow", "group password of"),
+    ];
+    for (path, word) in files {
+        let read = |root: &Root| -> crate::Result<BTreeMap<String, String>> {
+            let text = root.text(path, MAX)?.unwrap_or_default();
+            let lines = text.lines().filter_map(|line| line.split_once(':'));
+            Ok(lines.map(|(name, rest)| (name.to_owned(), rest.to_owned())).collect())
+        };
+        pairs(&read(before)?, &read(after)?, |name, old, new| {
+            if old != new {
+                found.explained(path, "accounts");
+                found.explained(&format!("{path}-"), "accounts");
+            }
+            // Hashes of passwords are nobody's business; that they differ is.
+            let hidden = |value: Option<String>| match word {
+                "user" | "group" => value,
+                _ => value
+                    .map(|value| if value.starts_with(['!', '*']) { "locked".to_owned() } else { "set".to_owned() }),
+            };
+            let differs = old != new;
+            let (old, new) = (hidden(old), hidden(new));
+            let what = format!("{word} {name}");
+            match differs && old == new {
+                true => found.add(Topic::Accounts, Change::new(super::Kind::Changed, what, old, new)),
+                false => found.extend(Topic::Accounts, Change::of(what, old, new)),
+            }
+        });
+    }
+    Ok(())
+}
+
+/// Kernel settings by key, in the order in which systemd-sysctl takes them, and modules that are loaded.
+fn settings(before: &Root, after: &Root, found: &mut Found) -> crate::Result<()> {
+    for (folder, word) in [("sysctl.d", "sysctl"), ("modules-load.d", "module")] {
+        let (old, new) = (effective(before, folder)?, effective(after, folder)?);
+        let mut files = BTreeSet::new();
+        pairs(&old, &new, |key, old, new| {
+            if old.as_ref().map(|found| &found.0) != new.as_ref().map(|found| &found.0) {
+                files.extend([&old, &new].into_iter().flatten().map(|found| found.1.clone()));
+            }
+            let value = |found: Option<(String, String)>| found.map(|found| found.0);
+            found.extend(Topic::Settings, Change::of(format!("{word} {key}"), value(old), value(new)));
+        });
+        for file in files {
+            found.explained(&file, "kernel settings");
+        }
+    }
+    Ok(())
+}
+
+/// Values by key with the file that sets each: a file in /etc hides one of its name in /usr/lib, later names win.
+fn effective(root: &Root, folder: &str) -> crate::Result<BTreeMap<String, (String, String)>> {
+    let mut files = root.files(&format!("/usr/lib/{folder}"))?;
+    files.extend(root.files(&format!("/etc/{folder}"))?);
+    let mut out = BTreeMap::new();
+    for path in files.values() {
+        let path = path.to_string();
+        for line in root.text(&path, MAX)?.unwrap_or_default().lines().map(str::trim) {
+            if line.is_empty() || line.starts_with(['#', ';']) {
+                continue;
+            }
+            let (key, value) = line.split_once('=').unwrap_or((line, "loaded"));
+            // systemd-sysctl takes a slash for a dot.
+            let key = key.trim().trim_start_matches('-').replace('/', ".");
+            out.insert(key, (value.trim().to_owned(), path.clone()));
+        }
+    }
+    Ok(out)
+}
+
+/// Units: enabled by links, masked by a link to nowhere, writable and listening by what they say.
+fn units(before: &Root, after: &Root, found: &mut Found) -> crate::Result<()> {
+    let (old, new) = (enabled(before)?, enabled(after)?);
+    pairs(&old, &new, |name, old, new| {
+        let text = |state: &Option<(String, RootPath)>| state.as_ref().map(|state| state.0.clone());
+        if text(&old) != text(&new) {
+            for (_, path) in [&old, &new].into_iter().flatten() {
+                found.explained(&path.to_string(), "units");
+            }
+        }
+        let (unit, _) = name.split_once(' ').unwrap_or((name, ""));
+        let mut change = Change::of(unit, text(&old), text(&new));
+        if let Some(change) = &mut change {
+            change.what = unit.to_owned();
+        }
+        found.extend(Topic::Units, change);
+    });
+    let (old, new) = (declared(before)?, declared(after)?);
+    pairs(&old, &new, |name, old, new| {
+        if let (Some(old), Some(new)) = (&old, &new)
+            && old.path == new.path
+            && old.rest == new.rest
+            && old.text != new.text
+        {
+            found.explained(&new.path, "what it declares");
+        }
+        let text = |declared: Option<Declared>| declared.map(|declared| declared.text);
+        let (old, new) = (text(old), text(new));
+        let (topic, what) = match name.split_once(' ') {
+            Some(("mount", path)) => (Topic::Writable, path),
+            _ => (Topic::Sockets, name),
+        };
+        found.extend(topic, Change::of(what, old, new));
+    });
+    Ok(())
+}
+
+/// Where units of the system lie, what is looked at first first.
+const FOLDERS: [&str; 2] = ["/etc/systemd/system", "/usr/lib/systemd/system"];
+
+/// `unit link` -> what that link says and where it lies.
+fn enabled(root: &Root) -> crate::Result<BTreeMap<String, (String, RootPath)>> {
+    let mut out = BTreeMap::new();
+    let etc = RootPath::new(FOLDERS[0])?;
+    for node in root.below(&etc) {
+        let NodeKind::Symlink(target) = &node.kind else { continue };
+        let name = String::from_utf8_lossy(node.path.name().unwrap_or_default()).into_owned();
+        let folder = node.path.parent().and_then(|folder| Some(String::from_utf8_lossy(folder.name()?).into_owned()));
+        let folder = folder.unwrap_or_default();
+        let state = match (&**target, folder.rsplit_once('.')) {
+            (b"/dev/null", _) => "masked".to_owned(),
+            (_, Some((by, "wants"))) => format!("enabled, wanted by {by}"),
+            (_, Some((by, "requires"))) => format!("enabled, required by {by}"),
+            (target, _) => format!("an alias of {}", target.escape_ascii()),
+        };
+        out.insert(format!("{name} {}", node.path), (state, node.path.clone()));
+    }
+    Ok(out)
+}
+
+/// What a unit declares.
+#[derive(Clone)]
+struct Declared {
+    text: String,
+    path: String,
+    /// The lines of the unit that say something else.
+    rest: String,
+}
+
+/// What a socket listens on: the directives of systemd.socket(5).
+const LISTENS: [&str; 5] = ["ListenStream", "ListenDatagram", "ListenSequentialPacket", "ListenFIFO", "ListenNetlink"];
+
+/// Mounts that can be written and sockets that units declare.
+fn declared(root: &Root) -> crate::Result<BTreeMap<String, Declared>> {
+    let mut out = BTreeMap::new();
+    let mut seen = BTreeSet::new();
+    for folder in FOLDERS {
+        for (name, path) in root.files(folder)? {
+            if !(name.ends_with(".mount") || name.ends_with(".socket")) || !seen.insert(name.clone()) {
+                continue;
+            }
+            let text = root.text(&path.to_string(), MAX)?.unwrap_or_default();
+            let value = |key: &str| {
+                let values = text.lines().filter_map(|line| line.strip_prefix(key)?.strip_prefix('='));
+                values.map(str::trim).collect::<Vec<_>>().join(", ")
+            };
+            let path = path.to_string();
+            if name.ends_with(".mount") {
+                let options = value("Options");
+                if options.split(',').all(|option| option != "ro") {
+                    let said = format!("{} from {}, {options}", value("Type"), value("What"));
+                    out.insert(format!("mount {}", value("Where")), Declared { text: said, path, rest: text });
+                }
+            } else {
+                let listens = LISTENS.map(value).into_iter().filter(|text| !text.is_empty());
+                let said = listens.collect::<Vec<_>>().join(", ");
+                let other = |line: &&str| !LISTENS.iter().any(|key| line.starts_with(key));
+                let rest = text.lines().filter(other).collect::<Vec<_>>().join("\n");
+                out.insert(name.clone(), Declared { text: said, path, rest });
+            }
+        }
+    }
+    Ok(out)
+}

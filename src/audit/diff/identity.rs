@@ -1,0 +1,153 @@
+//! What the image calls itself, who signed what it is made of, and what it waives.
+
+use std::collections::BTreeMap;
+
+use super::Found;
+use super::change::{Change, Flag, Kind, Topic, Weight};
+use super::side::Side;
+use crate::lock::Release;
+
+/// As large as an os-release is read.
+const MAX: u64 = 1 << 20;
+
+/// Compares names, versions, moments, digests; then releases of archives and waivers.
+pub fn compare(a: &Side, b: &Side, found: &mut Found) -> crate::Result<()> {
+    named(a, b, found)?;
+    made(a, b, found);
+    trust(a, b, found);
+    waived(a, b, found);
+    Ok(())
+}
+
+fn named(a: &Side, b: &Side, found: &mut Found) -> crate::Result<()> {
+    if let (Some(before), Some(after)) = (a.root(), b.root()) {
+        let read = |root: &super::root::Root| -> crate::Result<BTreeMap<String, String>> {
+            let text = root.text("/usr/lib/os-release", MAX)?.unwrap_or_default();
+            let pairs = text.lines().filter_map(|line| line.split_once('='));
+            Ok(pairs.map(|(key, value)| (key.to_owned(), value.trim_matches('"').to_owned())).collect())
+        };
+        let (before, after) = (read(before)?, read(after)?);
+        pairs(&before, &after, |key, old, new| {
+            if old != new {
+                found.explained("/usr/lib/os-release", "identity");
+            }
+            let what = match key {
+                "IMAGE_ID" => "image.id".to_owned(),
+                "IMAGE_VERSION" => "image.version".to_owned(),
+                key => format!("os-release {key}"),
+            };
+            found.extend(Topic::Identity, Change::of(what, old, new));
+        });
+    }
+    if let (Some(before), Some(after)) = (&a.manifest, &b.manifest) {
+        let (old, new) = (&before.image, &after.image);
+        for (what, old, new) in [
+            ("image.id", old.id.clone(), new.id.clone()),
+            ("image.version", old.version.clone(), new.version.clone()),
+            ("image.arch", old.arch.to_string(), new.arch.to_string()),
+        ] {
+            found.extend(Topic::Identity, Change::of(what, Some(old), Some(new)));
+        }
+        let tool = Change::of("imagebuild", Some(before.imagebuild.clone()), Some(after.imagebuild.clone()));
+        found.extend(Topic::Identity, tool);
+        let fast = |fast: bool| Some(if fast { "a fast build" } else { "a release" }.to_owned());
+        found.extend(Topic::Identity, Change::of("packed as", fast(before.fast), fast(after.fast)));
+    }
+    Ok(())
+}
+
+/// Digests and moments.
+fn made(a: &Side, b: &Side, found: &mut Found) {
+    let follows = |what: &str, old: Option<String>, new: Option<String>| {
+        Change::of(what, Some(old?), Some(new?)).map(|change| change.weigh(Weight::Follows))
+    };
+    let hash = |side: &Side| {
+        let uki = side.disk.as_ref().and_then(|disk| Some(disk.uki()?.root_hash().ok()?.to_string()));
+        uki.or_else(|| Some(side.manifest.as_ref()?.root.root_hash.to_string()))
+    };
+    found.extend(Topic::Identity, follows("root hash", hash(a), hash(b)));
+    let uki = |side: &Side| {
+        let uki = side.disk.as_ref().and_then(|disk| Some(disk.uki()?.sha256.to_string()));
+        uki.or_else(|| Some(side.manifest.as_ref()?.boot.uki.to_string()))
+    };
+    found.extend(Topic::Identity, follows("digest of the UKI", uki(a), uki(b)));
+    let tree = |side: &Side| Some(side.manifest.as_ref()?.inputs.tree.to_string());
+    found.extend(Topic::Identity, follows("digest of the tree", tree(a), tree(b)));
+    let moment = |side: &Side| {
+        let lock = side.lock.as_ref().map(|locked| locked.lock.epoch.0);
+        lock.or_else(|| Some(side.manifest.as_ref()?.epoch.0)).map(|epoch| epoch.to_string())
+    };
+    if let (Some(old), Some(new)) = (moment(a), moment(b)) {
+        let change = Change::of("moment of all time stamps", Some(old), Some(new));
+        found.extend(Topic::Identity, change.map(|change| change.weigh(Weight::Cosmetic)));
+    }
+    let disk = |side: &Side| Some(side.disk.as_ref()?.image.table.id.to_string());
+    if let (Some(old), Some(new)) = (disk(a), disk(b)) {
+        let change = Change::of("id of the disk", Some(old), Some(new));
+        found.extend(Topic::Identity, change.map(|change| change.weigh(Weight::Cosmetic)));
+    }
+}
+
+fn trust(a: &Side, b: &Side, found: &mut Found) {
+    let (Some(before), Some(after)) = (&a.lock, &b.lock) else { return };
+    if before.carried || after.carried {
+        return;
+    }
+    let releases = |releases: &[Release]| -> BTreeMap<String, Release> {
+        releases.iter().map(|release| (format!("{} {}", release.from, release.suite), release.clone())).collect()
+    };
+    let (before, after) = (releases(&before.lock.releases), releases(&after.lock.releases));
+    let names: std::collections::BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    for name in names {
+        let (old, new) = (before.get(name), after.get(name));
+        let signers = |release: Option<&Release>| release.map(|release| release.signed_by.join(", "));
+        let change = Change::of(format!("suite {name}"), signers(old), signers(new));
+        found.extend(
+            Topic::Trust,
+            change.map(|change| match change.kind {
+                Kind::Changed => change.flag(Flag::Key).note("signed by other keys"),
+                _ => change.flag(Flag::Key).note("signed by these keys"),
+            }),
+        );
+        if let (Some(old), Some(new)) = (old, new) {
+            let state = |release: &Release| Some(format!("of {} (seconds since 1970)", release.date));
+            let change = Change::of(format!("release file of {name}"), state(old), state(new));
+            found.extend(Topic::Trust, change.map(|change| change.weigh(Weight::Cosmetic)));
+        }
+    }
+}
+
+fn waived(a: &Side, b: &Side, found: &mut Found) {
+    if a.profile.is_some() && b.profile.is_some() {
+        return;
+    }
+    let flagged = |change: Change| {
+        let gone = change.kind == Kind::Removed;
+        change.flag_if(Flag::Waiver, !gone)
+    };
+    if let (Some(before), Some(after)) = (&a.manifest, &b.manifest) {
+        pairs(&before.waivers, &after.waivers, |id, old, new| {
+            found.extend(Topic::Waivers, Change::of(format!("waive.{id}.reason"), old, new).map(flagged));
+        });
+    }
+    if let (Some(before), Some(after)) = (&a.lock, &b.lock)
+        && !before.carried
+        && !after.carried
+    {
+        pairs(&before.lock.without, &after.lock.without, |name, old, new| {
+            found.extend(Topic::Waivers, Change::of(format!("userland.without.{name}"), old, new).map(flagged));
+        });
+    }
+}
+
+/// Both values of every key of two maps.
+pub fn pairs<V: Clone>(
+    before: &BTreeMap<String, V>,
+    after: &BTreeMap<String, V>,
+    mut each: impl FnMut(&str, Option<V>, Option<V>),
+) {
+    let keys: std::collections::BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    for key in keys {
+        each(key, before.get(key).cloned(), after.get(key).cloned());
+    }
+}

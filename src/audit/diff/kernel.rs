@@ -1,0 +1,128 @@
+//! Kernel, command line, modules, configuration symbols, initrd.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Found;
+use super::change::{Change, Kind, Topic, Weight};
+use super::identity::pairs;
+use super::root::Root;
+use super::side::Side;
+use crate::path::RootPath;
+
+/// As large as a kernel's configuration is read.
+const MAX_CONFIG: u64 = 4 << 20;
+
+/// Compares what both sides know of their kernels.
+pub fn compare(a: &Side, b: &Side, found: &mut Found) -> crate::Result<()> {
+    let release = |side: &Side| {
+        let uki = side.disk.as_ref().and_then(|disk| Some(disk.uki()?.release.clone()));
+        uki.or_else(|| Some(side.manifest.as_ref()?.boot.kernel.clone()))
+    };
+    let (old, new) = (release(a), release(b));
+    if let (Some(old), Some(new)) = (&old, &new) {
+        found.extend(Topic::Kernel, Change::of("kernel", Some(old.clone()), Some(new.clone())));
+    }
+    let cmdline = |side: &Side| {
+        let uki = side.disk.as_ref().and_then(|disk| Some(disk.uki()?.cmdline.clone()));
+        uki.or_else(|| Some(side.manifest.as_ref()?.boot.cmdline.clone()))
+    };
+    if let (Some(old), Some(new)) = (cmdline(a), cmdline(b)) {
+        pairs(&words(&old), &words(&new), |key, old, new| {
+            let derived = matches!(key, "roothash" | "systemd.verity_root_data" | "systemd.verity_root_hash");
+            let weight = if derived { Weight::Follows } else { Weight::Own };
+            let change = Change::of(format!("command line: {key}"), old, new);
+            found.extend(Topic::Kernel, change.map(|change| change.weigh(weight)));
+        });
+    }
+    addons(a, b, found);
+    initrd(a, b, old != new, found);
+    if let (Some(before), Some(after)) = (a.root(), b.root()) {
+        modules(before, after, found);
+        configuration(before, after, found)?;
+    }
+    Ok(())
+}
+
+/// Words of a command line by what stands before `=`; one that comes several times keeps its order.
+fn words(cmdline: &str) -> BTreeMap<String, String> {
+    let mut out = BTreeMap::<String, Vec<&str>>::new();
+    for word in cmdline.split_ascii_whitespace() {
+        let (key, value) = word.split_once('=').unwrap_or((word, ""));
+        out.entry(key.to_owned()).or_default().push(value);
+    }
+    out.into_iter().map(|(key, values)| (key, values.join(", "))).collect()
+}
+
+/// Words that an output alone has.
+fn addons(a: &Side, b: &Side, found: &mut Found) {
+    let (Some(before), Some(after)) = (&a.disk, &b.disk) else { return };
+    let map = |addons: &[(String, String)]| addons.iter().cloned().collect::<BTreeMap<_, _>>();
+    pairs(&map(&before.esp.addons), &map(&after.esp.addons), |path, old, new| {
+        found.extend(Topic::Kernel, Change::of(format!("addon {path}"), old, new));
+    });
+}
+
+fn initrd(a: &Side, b: &Side, other_kernel: bool, found: &mut Found) {
+    let section = |side: &Side| {
+        let sections = &side.disk.as_ref()?.uki()?.sections;
+        sections.iter().find(|section| section.0 == ".initrd").map(|section| (section.1, section.2))
+    };
+    let (Some(old), Some(new)) = (section(a), section(b)) else { return };
+    let text = |(size, digest): &(u64, crate::digest::Digest)| Some(format!("{size} bytes, sha256 {digest}"));
+    let change = Change::of("initrd", text(&old), text(&new)).map(|change| {
+        let change = change.grown(old.0, new.0);
+        if other_kernel { change.weigh(Weight::Follows).because("another kernel, so other modules") } else { change }
+    });
+    found.extend(Topic::Initrd, change);
+}
+
+/// The only kernel of a root: the folder of its modules.
+pub fn module_folder(root: &Root) -> Option<RootPath> {
+    let base = RootPath::new("/usr/lib/modules").ok()?;
+    let mut folders = root.below(&base).filter(|node| node.path.parent().as_ref() == Some(&base));
+    folders.next().map(|node| node.path.clone())
+}
+
+/// Names of modules: `virtio_blk`.
+fn names(root: &Root) -> BTreeSet<String> {
+    let Some(folder) = module_folder(root) else { return BTreeSet::new() };
+    let name = |node: &crate::squashfs::Node| {
+        let name = String::from_utf8_lossy(node.path.name()?).into_owned();
+        let stem = name.split(".ko").next()?;
+        (name.ends_with(".ko") || name.contains(".ko.")).then(|| stem.replace('-', "_"))
+    };
+    root.below(&folder).filter_map(name).collect()
+}
+
+fn modules(before: &Root, after: &Root, found: &mut Found) {
+    let (old, new) = (names(before), names(after));
+    let named = |kind: Kind, name: &String| {
+        let mut change = Change::new(kind, format!("module {name}"), None, None);
+        change.group = Some("modules".to_owned());
+        change
+    };
+    old.difference(&new).for_each(|name| found.add(Topic::Kernel, named(Kind::Removed, name)));
+    new.difference(&old).for_each(|name| found.add(Topic::Kernel, named(Kind::Added, name)));
+}
+
+/// Symbols of `/boot/config-*`, where the package ships it.
+fn configuration(before: &Root, after: &Root, found: &mut Found) -> crate::Result<()> {
+    let (old, new) = (symbols(before)?, symbols(after)?);
+    if old.is_empty() || new.is_empty() {
+        return Ok(());
+    }
+    pairs(&old, &new, |symbol, old, new| {
+        let value = |value: Option<String>| Some(value.unwrap_or_else(|| "not set".to_owned()));
+        found.extend(Topic::Kernel, Change::of(symbol, value(old), value(new)));
+    });
+    Ok(())
+}
+
+fn symbols(root: &Root) -> crate::Result<BTreeMap<String, String>> {
+    let boot = RootPath::new("/boot")?;
+    let mut configs = root.below(&boot).filter(|node| node.path.as_bytes().starts_with(b"/boot/config-"));
+    let Some(path) = configs.next().map(|node| node.path.to_string()) else { return Ok(BTreeMap::new()) };
+    let text = root.text(&path, MAX_CONFIG)?.unwrap_or_default();
+    let pairs = text.lines().filter(|line| line.starts_with("CONFIG_")).filter_map(|line| line.split_once('='));
+    Ok(pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).collect())
+}

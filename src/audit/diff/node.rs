@@ -1,0 +1,113 @@
+//! What the node runs: configuration by its keys, pods, container images.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Found;
+use super::change::{Change, Topic};
+use super::identity::pairs;
+use super::leaves::Leaves;
+use super::root::Root;
+use super::side::Side;
+use crate::node::paths;
+
+/// As large as a file of configuration is read.
+const MAX: u64 = 4 << 20;
+
+/// Compares two roots; files whose difference is told by their meaning are noted in `found`.
+pub fn compare(a: &Side, b: &Side, found: &mut Found) -> crate::Result<()> {
+    let (Some(before), Some(after)) = (a.root(), b.root()) else { return Ok(()) };
+    configuration(before, after, found)?;
+    pods(before, after, found)?;
+    images(before, after, found)?;
+    Ok(())
+}
+
+/// Keys of the kubelet's and containerd's configuration.
+fn configuration(before: &Root, after: &Root, found: &mut Found) -> crate::Result<()> {
+    for (path, name) in [(paths::KUBELET_CONFIG, "kubelet.config"), (paths::CONTAINERD_CONFIG, "containerd.config")] {
+        let (Some(old), Some(new)) = (leaves(before, path, name)?, leaves(after, path, name)?) else { continue };
+        let changes = old.changes(&new);
+        if !changes.is_empty() {
+            found.explained(path, name);
+        }
+        for change in changes {
+            found.add(Topic::Node, change);
+        }
+    }
+    Ok(())
+}
+
+/// The leaves of a file of JSON or TOML below `name`; none where it is neither.
+fn leaves(root: &Root, path: &str, name: &str) -> crate::Result<Option<Leaves>> {
+    let Some(text) = root.text(path, MAX)? else { return Ok(None) };
+    let value = match path.ends_with(".toml") {
+        true => text.parse::<toml::Table>().ok().and_then(|table| serde_json::to_value(table).ok()),
+        false => serde_json::from_str(&text).ok(),
+    };
+    let Some(mut value) = value else { return Ok(None) };
+    for part in name.rsplit('.').filter(|part| !part.is_empty()) {
+        value = serde_json::json!({ part: value });
+    }
+    Ok(Some(Leaves::of(&value)))
+}
+
+fn pods(before: &Root, after: &Root, found: &mut Found) -> crate::Result<()> {
+    let (old, new) = (before.files(paths::MANIFESTS)?, after.files(paths::MANIFESTS)?);
+    for name in old.keys().chain(new.keys()).collect::<BTreeSet<_>>() {
+        let path = format!("{}/{name}", paths::MANIFESTS);
+        let pod = name.rsplit_once('.').map_or(name.as_str(), |(stem, _)| stem);
+        let subject = format!("pod {pod}");
+        let there = |there: bool| there.then(|| "there".to_owned());
+        let (is, was) = (new.contains_key(name), old.contains_key(name));
+        if is != was {
+            found.explained(&path, &subject);
+            found.extend(Topic::Preload, Change::of(subject, there(was), there(is)));
+            continue;
+        }
+        let (Some(old), Some(new)) = (leaves(before, &path, "")?, leaves(after, &path, "")?) else { continue };
+        for mut change in old.changes(&new) {
+            found.explained(&path, &subject);
+            change.what = format!("{subject}: {}", change.what);
+            found.add(Topic::Preload, change);
+        }
+    }
+    Ok(())
+}
+
+/// Preloaded container images: the archive's name is its digest, the unit that imports it has its name.
+fn images(before: &Root, after: &Root, found: &mut Found) -> crate::Result<()> {
+    let (old, new) = (named_images(before)?, named_images(after)?);
+    pairs(&old, &new, |name, old, new| {
+        for digest in [&old, &new].into_iter().flatten().filter(|_| old != new) {
+            let short: String = digest.chars().take(12).collect();
+            for path in [
+                format!("{}/{digest}.tar", paths::IMAGES),
+                format!("{}/image-{digest}.conf", paths::TMPFILES),
+                format!("/usr/lib/systemd/system/imagebuild-image-{short}.service"),
+                format!("/etc/systemd/system/imagebuild-image-{short}.service"),
+                format!("/etc/systemd/system/imagebuild-images.service.wants/imagebuild-image-{short}.service"),
+            ] {
+                found.explained(&path, &format!("container image {name}"));
+            }
+        }
+        let text = |digest: Option<String>| digest.map(|digest| format!("sha256 {digest}"));
+        found.extend(Topic::Preload, Change::of(format!("container image {name}"), text(old), text(new)));
+    });
+    Ok(())
+}
+
+fn named_images(root: &Root) -> crate::Result<BTreeMap<String, String>> {
+    let mut out = BTreeMap::new();
+    for (file, _) in root.files(paths::IMAGES)? {
+        let Some(digest) = file.strip_suffix(".tar") else { continue };
+        let short: String = digest.chars().take(12).collect();
+        let mut name = short.clone();
+        for folder in ["/usr/lib/systemd/system", "/etc/systemd/system"] {
+            let unit = root.text(&format!("{folder}/imagebuild-image-{short}.service"), MAX)?.unwrap_or_default();
+            let said = unit.lines().find_map(|line| line.strip_prefix("Description=Import the container image "));
+            name = said.map_or(name, |said| said.replace("%%", "%"));
+        }
+        out.insert(name, digest.to_owned());
+    }
+    Ok(out)
+}

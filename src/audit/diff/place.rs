@@ -1,0 +1,117 @@
+//! Partitions, boot files, outputs.
+
+use std::collections::BTreeMap;
+
+use super::Found;
+use super::change::{Change, Topic, Weight};
+use super::identity::pairs;
+use super::side::Side;
+use crate::disk::gpt::Entry;
+use crate::manifest::Artifact;
+use crate::size::human;
+
+/// Compares what both sides know of their disks and files.
+pub fn compare(a: &Side, b: &Side, found: &mut Found) {
+    partitions(a, b, found);
+    esp(a, b, found);
+    outputs(a, b, found);
+}
+
+/// What a partition is: number and type; label and id follow from name and root hash.
+fn partitions(a: &Side, b: &Side, found: &mut Found) {
+    let (Some(before), Some(after)) = (&a.disk, &b.disk) else { return };
+    let (old, new) = (&before.image, &after.image);
+    let text = |image: &crate::audit::image::Image, entry: &Entry| {
+        let (at, size) = image.place(entry);
+        format!("{} at byte {at}, type {}, attributes {:016x}", human(size), entry.kind, entry.attributes)
+    };
+    for number in 0..old.table.entries.len().max(new.table.entries.len()) {
+        let (mine, theirs) = (old.table.entries.get(number), new.table.entries.get(number));
+        let what = format!("partition {}", number + 1);
+        let change = Change::of(&what, mine.map(|entry| text(old, entry)), theirs.map(|entry| text(new, entry)));
+        let size =
+            |image: &crate::audit::image::Image, entry: Option<&Entry>| entry.map_or(0, |entry| image.place(entry).1);
+        found.extend(Topic::Partitions, change.map(|change| change.grown(size(old, mine), size(new, theirs))));
+        let (Some(mine), Some(theirs)) = (mine, theirs) else { continue };
+        let label = Change::of(format!("{what}: label"), Some(mine.label.clone()), Some(theirs.label.clone()));
+        found.extend(Topic::Partitions, label.map(|change| change.weigh(Weight::Follows).because("the image's name")));
+        let id = Change::of(format!("{what}: id"), Some(mine.id.to_string()), Some(theirs.id.to_string()));
+        found.extend(Topic::Partitions, id.map(|change| change.weigh(Weight::Cosmetic)));
+    }
+    if old.bytes.length() != new.bytes.length() {
+        let size = |length: u64| Some(format!("{length} bytes"));
+        found.extend(Topic::Partitions, Change::of("disk", size(old.bytes.length()), size(new.bytes.length())));
+    }
+    if old.table.sector != new.table.sector {
+        let sector = |sector: u32| Some(format!("{sector} bytes"));
+        found.extend(Topic::Partitions, Change::of("sector", sector(old.table.sector), sector(new.table.sector)));
+    }
+}
+
+/// Sections of the UKI and files of the ESP; what is in the command line and initrd has topics of its own.
+fn esp(a: &Side, b: &Side, found: &mut Found) {
+    let (Some(before), Some(after)) = (&a.disk, &b.disk) else { return };
+    if let (Some(old), Some(new)) = (before.uki(), after.uki()) {
+        let map = |sections: &[(String, u64, crate::digest::Digest)]| -> BTreeMap<String, String> {
+            let text =
+                |section: &(String, u64, crate::digest::Digest)| format!("{} bytes, sha256 {}", section.1, section.2);
+            sections.iter().map(|section| (section.0.clone(), text(section))).collect()
+        };
+        let other_kernel = old.release != new.release;
+        let other_name = old.path != new.path;
+        pairs(&map(&old.sections), &map(&new.sections), |name, was, is| {
+            let told = match name {
+                ".cmdline" => Some("told under the command line"),
+                ".initrd" => Some("told under the initrd"),
+                ".linux" | ".uname" if other_kernel => Some("another kernel"),
+                ".osrel" if other_name => Some("another name"),
+                _ => None,
+            };
+            let change = Change::of(format!("UKI section {name}"), was, is);
+            found.extend(
+                Topic::Partitions,
+                change.map(|change| match told {
+                    Some(why) => change.weigh(Weight::Follows).because(why),
+                    None => change,
+                }),
+            );
+        });
+    }
+    let ukis = |side: &super::side::Built| side.ukis.iter().map(|uki| uki.path.clone()).collect::<Vec<_>>();
+    let (old_ukis, new_ukis) = (ukis(before), ukis(after));
+    let files = |side: &super::side::Built, ukis: &[String]| -> BTreeMap<String, String> {
+        let others = side.esp.files.iter().filter(|(path, _)| !ukis.contains(path));
+        others.map(|(path, size)| (path.clone(), format!("{size} bytes"))).collect()
+    };
+    pairs(&files(before, &old_ukis), &files(after, &new_ukis), |path, old, new| {
+        found.extend(Topic::Partitions, Change::of(format!("ESP file {path}"), old, new));
+    });
+}
+
+fn outputs(a: &Side, b: &Side, found: &mut Found) {
+    let (Some(before), Some(after)) = (&a.manifest, &b.manifest) else { return };
+    let map = |side: &crate::manifest::Manifest| -> BTreeMap<String, Artifact> {
+        // The name of a file holds the image's version.
+        let stem = format!("{}_{}", side.image.id, side.image.version);
+        let name = |artifact: &Artifact| artifact.path.replacen(&stem, "IMAGE", 1);
+        side.artifacts.iter().map(|artifact| (name(artifact), artifact.clone())).collect()
+    };
+    pairs(&map(before), &map(after), |name, old, new| {
+        let text =
+            |artifact: &Artifact| format!("{}, {} bytes, sha256 {}", artifact.format, artifact.size, artifact.sha256);
+        let size = |artifact: &Option<Artifact>| artifact.as_ref().map_or(0, |artifact| artifact.size);
+        let sizes = (size(&old), size(&new));
+        let both = old.is_some() && new.is_some();
+        let change = Change::of(format!("output {name}"), old.as_ref().map(text), new.as_ref().map(text));
+        found.extend(
+            Topic::Outputs,
+            change.map(|change| {
+                let change = change.grown(sizes.0, sizes.1);
+                if both { change.weigh(Weight::Follows) } else { change }
+            }),
+        );
+    });
+    let minimum = |size: u64| Some(format!("{size} bytes"));
+    found
+        .extend(Topic::Outputs, Change::of("smallest disk", minimum(before.minimum_disk), minimum(after.minimum_disk)));
+}

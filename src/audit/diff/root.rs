@@ -1,0 +1,199 @@
+//! A root of an image, read once: its names, who brought them, its packages.
+
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+
+use crate::error::Result;
+use crate::path::RootPath;
+use crate::source::apt::{deb822, relation};
+use crate::squashfs::{Image, Node, NodeKind};
+
+/// Where the package database may be; the first that is there counts.
+const DATABASES: [&str; 2] = ["/usr/lib/dpkg-db", "/var/lib/dpkg"];
+/// As large as a database's file may be.
+const MAX_DATABASE: u64 = 64 << 20;
+/// As many names as are compared; each takes some 300 bytes.
+const MAX_NAMES: usize = 4 << 20;
+
+/// A root.
+pub struct Root {
+    image: Image,
+    /// Every name.
+    pub nodes: BTreeMap<RootPath, Node>,
+    owners: HashMap<Vec<u8>, Arc<str>>,
+    /// Packages by name.
+    pub packages: BTreeMap<String, Installed>,
+}
+
+/// A package of a root.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Installed {
+    /// Version.
+    pub version: String,
+    /// Architecture.
+    pub arch: String,
+    /// Bytes, as its maintainer says.
+    pub size: u64,
+    needs: Vec<Vec<String>>,
+    provides: Vec<String>,
+}
+
+impl Root {
+    /// Reads all names and the package database.
+    pub fn read(image: Image) -> Result<Self> {
+        let nodes = image.nodes(MAX_NAMES)?.into_iter().map(|node| (node.path.clone(), node)).collect();
+        let mut root = Root { image, nodes, owners: HashMap::new(), packages: BTreeMap::new() };
+        let Some(base) = DATABASES.iter().find(|base| root.node(&format!("{base}/status")).is_some()) else {
+            return Ok(root);
+        };
+        let status = root.text(&format!("{base}/status"), MAX_DATABASE)?.unwrap_or_default();
+        root.packages = deb822::paragraphs(&status).filter_map(installed).collect();
+        let folder = RootPath::new(format!("{base}/info"))?;
+        let lists: Vec<Node> =
+            root.below(&folder).filter(|node| node.path.as_bytes().ends_with(b".list")).cloned().collect();
+        for node in lists {
+            let file = node.path.name().unwrap_or_default();
+            let name = String::from_utf8_lossy(file.strip_suffix(b".list").unwrap_or(file)).into_owned();
+            // `libc6:amd64.list`
+            let name: Arc<str> = name.split(':').next().unwrap_or(&name).into();
+            for line in root.bytes(&node, MAX_DATABASE)?.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+                root.owners.entry(merged(line)).or_insert_with(|| name.clone());
+            }
+        }
+        Ok(root)
+    }
+
+    /// What a path stands for, links not followed.
+    pub fn node(&self, path: &str) -> Option<&Node> {
+        self.nodes.get(path.as_bytes())
+    }
+
+    /// Everything below a folder.
+    pub fn below<'a>(&'a self, folder: &'a RootPath) -> impl Iterator<Item = &'a Node> {
+        let after = (std::ops::Bound::Excluded(folder.clone()), std::ops::Bound::Unbounded);
+        // A name such as `a-b` lies between `a` and `a/b`.
+        let near = self.nodes.range(after).map(|(_, node)| node);
+        near.take_while(|node| node.path.as_bytes().starts_with(folder.as_bytes()))
+            .filter(|node| node.path.starts_with(folder))
+    }
+
+    /// Files and links directly in a folder, by their names.
+    pub fn files(&self, folder: &str) -> Result<BTreeMap<String, RootPath>> {
+        let folder = RootPath::new(folder)?;
+        let inside = self.below(&folder).filter(|node| node.path.parent().as_ref() == Some(&folder));
+        let files = inside.filter(|node| matches!(node.kind, NodeKind::File(_) | NodeKind::Symlink(_)));
+        let name = |node: &Node| String::from_utf8_lossy(node.path.name().unwrap_or_default()).into_owned();
+        Ok(files.map(|node| (name(node), node.path.clone())).collect())
+    }
+
+    /// The bytes of a file; an error above `limit`.
+    pub fn bytes(&self, node: &Node, limit: u64) -> Result<Vec<u8>> {
+        self.image.read_file(node, limit)
+    }
+
+    /// The text of the file at a path; none where there is no file of at most `limit` bytes.
+    pub fn text(&self, path: &str, limit: u64) -> Result<Option<String>> {
+        match self.node(path) {
+            Some(node) if matches!(node.kind, NodeKind::File(size) if size <= limit) => {
+                Ok(Some(String::from_utf8_lossy(&self.bytes(node, limit)?).into_owned()))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// The first bytes of a file; enough to tell what it is.
+    pub fn head(&self, node: &Node) -> Result<Vec<u8>> {
+        self.image.head(node, 64)
+    }
+
+    /// Bytes of files by package; those of none are `(no package)`. A file of several names counts once.
+    pub fn by_package(&self) -> BTreeMap<String, u64> {
+        let mut out = BTreeMap::<String, u64>::new();
+        let mut seen = HashSet::new();
+        for (path, node) in &self.nodes {
+            let NodeKind::File(size) = node.kind else { continue };
+            if node.links > 1 && !seen.insert(node.number) {
+                continue;
+            }
+            let name = self.owner(path).map_or("(no package)", |owner| owner);
+            let sum = out.entry(name.to_owned()).or_default();
+            *sum = sum.saturating_add(size);
+        }
+        out
+    }
+
+    /// The package that brought a path.
+    pub fn owner(&self, path: &RootPath) -> Option<&Arc<str>> {
+        self.owners.get(path.as_bytes())
+    }
+
+    /// Whether the package database is there at all.
+    pub fn has_database(&self) -> bool {
+        !self.packages.is_empty()
+    }
+
+    /// Whether two files have the same bytes.
+    pub fn same_file(&self, node: &Node, other: &Root, theirs: &Node) -> Result<bool> {
+        self.image.same_file(node, &other.image, theirs)
+    }
+
+    /// The shortest way from one of `asked` to a package: the names on it, both ends included.
+    pub fn why(&self, asked: &HashSet<&str>) -> HashMap<String, Vec<String>> {
+        let mut providers: HashMap<&str, Vec<&str>> = HashMap::new();
+        for (name, package) in &self.packages {
+            for provided in package.provides.iter().map(String::as_str).chain([name.as_str()]) {
+                providers.entry(provided).or_default().push(name);
+            }
+        }
+        let mut ways: HashMap<String, Vec<String>> = HashMap::new();
+        let mut queue: VecDeque<&str> = VecDeque::new();
+        for name in self.packages.keys().filter(|name| asked.contains(name.as_str())) {
+            ways.insert(name.clone(), vec![name.clone()]);
+            queue.push_back(name);
+        }
+        while let Some(name) = queue.pop_front() {
+            let way = ways.get(name).cloned().unwrap_or_default();
+            let Some(package) = self.packages.get(name) else { continue };
+            for needed in package.needs.iter().flatten() {
+                for provider in providers.get(needed.as_str()).into_iter().flatten() {
+                    if !ways.contains_key(*provider) {
+                        let mut way = way.clone();
+                        way.push((*provider).to_owned());
+                        ways.insert((*provider).to_owned(), way);
+                        queue.push_back(provider);
+                    }
+                }
+            }
+        }
+        ways
+    }
+}
+
+/// A path as a root with a merged /usr has it.
+fn merged(path: &[u8]) -> Vec<u8> {
+    let top = path.strip_prefix(b"/").and_then(|path| path.split(|byte| *byte == b'/').next());
+    match top {
+        Some(b"bin" | b"sbin" | b"lib" | b"lib64" | b"lib32" | b"libx32") if path.len() > 1 => {
+            [b"/usr".as_slice(), path].concat()
+        }
+        _ => path.to_vec(),
+    }
+}
+
+fn installed(paragraph: &str) -> Option<(String, Installed)> {
+    let field = |name| deb822::field(paragraph, name).map(str::to_owned);
+    let names = |name: &str| {
+        // What cannot be read says nothing of what it needs.
+        let groups = relation::parse(deb822::field(paragraph, name).unwrap_or_default()).unwrap_or_default();
+        groups.into_iter().map(|group| group.into_iter().map(|one| one.name).collect::<Vec<_>>())
+    };
+    let kib: u64 = field("Installed-Size").and_then(|size| size.trim().parse().ok()).unwrap_or(0);
+    let package = Installed {
+        version: field("Version")?,
+        arch: field("Architecture")?,
+        size: kib.saturating_mul(1024),
+        needs: names("Pre-Depends").chain(names("Depends")).collect(),
+        provides: names("Provides").flatten().collect(),
+    };
+    Some((field("Package")?, package))
+}

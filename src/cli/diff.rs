@@ -1,0 +1,141 @@
+//! `diff`: what differs between two profiles, locks, manifests, output folders or images.
+
+use std::path::PathBuf;
+
+use crate::arch::Arch;
+use crate::audit::diff::{self, Diff, Flag, Side, render};
+use crate::error::{Context, Error, Kind, Result};
+use crate::report::{Mode, Report};
+use crate::size::Size;
+use crate::temp::{Temp, beside};
+
+/// `imagebuild diff old.toml new.toml`
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  \
+    imagebuild diff old.toml new.toml                     what two profiles ask for, and what their locks hold\n  \
+    imagebuild diff git:v1:node.toml node.toml            what changed since a revision\n  \
+    imagebuild diff old.raw new.qcow2                     what is in two images\n  \
+    imagebuild diff out-1 out-2 --format html -o d.html   the same with a map of sizes\n  \
+    imagebuild diff a.lock b.lock --fail-on downgrade,key exit 5 where a pipeline must stop")]
+pub struct Args {
+    /// A profile (`.toml`), a lock, a manifest (`.json`), a folder of outputs, an image of any format, or
+    /// `git:REVISION:PATH`.
+    before: String,
+    /// What to compare it with; what both know is compared.
+    after: String,
+    /// The form.
+    #[arg(long, value_enum, default_value = "text", value_name = "FORM")]
+    format: Form,
+    /// Also what follows from other changes, ids and times, and every file of an upgraded package.
+    #[arg(long)]
+    all: bool,
+    /// Exit with 5 where anything differs.
+    #[arg(long)]
+    exit_code: bool,
+    /// Exit with 5 where one of these is found: downgrade, same-version, setuid, capability, key, waiver, unowned,
+    /// world-writable, size=+SIZE.
+    #[arg(long, value_name = "WHAT", value_delimiter = ',')]
+    fail_on: Vec<Stop>,
+    /// The architecture of profiles and locks of several.
+    #[arg(long, value_name = "ARCH")]
+    arch: Option<Arch>,
+    /// Write into a file.
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+/// Forms of a comparison.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Form {
+    /// For a terminal.
+    Text,
+    /// For machines.
+    Json,
+    /// For the comment of a merge request.
+    Markdown,
+    /// One page with nothing beside it.
+    Html,
+}
+
+/// What a pipeline stops at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stop {
+    Flag(Flag),
+    /// The root grew by more bytes.
+    Growth(Size),
+}
+
+impl std::str::FromStr for Stop {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if let Some(size) = text.strip_prefix("size=+") {
+            return size.parse().map(Stop::Growth).map_err(|error: Error| error.to_string());
+        }
+        clap::ValueEnum::from_str(text, false).map(Stop::Flag).map_err(|_| {
+            let names: Vec<&str> = <Flag as clap::ValueEnum>::value_variants().iter().map(|flag| flag.name()).collect();
+            format!("expected one of {}, size=+SIZE", names.join(", "))
+        })
+    }
+}
+
+/// Compares and prints.
+pub fn run(args: &Args, report: &Report) -> Result<()> {
+    let before = Side::open(&args.before, args.arch)?;
+    let after = Side::open(&args.after, args.arch)?;
+    if !diff::comparable(&before, &after) {
+        let message = format!("`{}` and `{}` have nothing in common that could be compared", args.before, args.after);
+        return Err(Error::user(message).hint("expected two profiles or locks, or images and what they were made of"));
+    }
+    let diff = diff::compare(&before, &after)?;
+    let show = render::Show { all: args.all };
+    let form = if report.mode() == Mode::Json { Form::Json } else { args.format };
+    let text = match form {
+        Form::Text => render::text(&diff, show),
+        Form::Markdown => render::markdown(&diff, show),
+        Form::Html => render::html(&diff),
+        Form::Json => render::json(&diff)?,
+    };
+    match &args.output {
+        None => super::print(text.as_bytes())?,
+        Some(path) => {
+            let doing = || format!("writing `{}`", path.display());
+            let mut file = Temp::new_in(beside(path)).context(doing)?;
+            std::io::Write::write_all(&mut file, text.as_bytes()).context(doing)?;
+            file.persist(path, 0o644)?;
+        }
+    }
+    stop(args, &diff)
+}
+
+fn stop(args: &Args, diff: &Diff) -> Result<()> {
+    let mut reasons = Vec::new();
+    for stop in &args.fail_on {
+        match stop {
+            Stop::Flag(flag) => {
+                let found: Vec<&str> = diff
+                    .changes()
+                    .filter(|(_, change)| change.flags.contains(flag))
+                    .map(|(_, c)| c.what.as_str())
+                    .collect();
+                if let [first, rest @ ..] = found.as_slice() {
+                    let more = if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };
+                    reasons.push(format!("{}: {first}{more}", flag.name()));
+                }
+            }
+            Stop::Growth(size) => {
+                if u64::try_from(diff.growth()).is_ok_and(|grown| grown > size.bytes()) {
+                    reasons.push(format!("size: the root grew by {} bytes, more than {size}", diff.growth()));
+                }
+            }
+        }
+    }
+    if !reasons.is_empty() {
+        return Err(Error::new(Kind::Found, reasons.join("; ")));
+    }
+    if args.exit_code && !diff.is_empty() {
+        let message = if diff.is_cosmetic() { "they differ in ids and times only" } else { "they differ" };
+        return Err(Error::new(Kind::Found, message));
+    }
+    Ok(())
+}

@@ -1,0 +1,296 @@
+//! `diff` of pairs that differ in one thing each: that thing is told, under its topic, with its cause, and nothing
+//! else. New topics get a pair here.
+
+#[path = "common/binaries.rs"]
+mod binaries;
+#[path = "common/small.rs"]
+mod small;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use imagebuild::disk;
+use imagebuild::path::RootPath;
+use imagebuild::profile::Raw;
+use imagebuild::tree::{Content, Meta, NodeRef, Tree};
+
+use small::{EPOCH, Small, put};
+
+const STATUS: &str = "\
+Package: base
+Status: install ok installed
+Version: 1.0-1
+Architecture: amd64
+Installed-Size: 10
+
+Package: tool
+Status: install ok installed
+Version: 2.0-1
+Architecture: amd64
+Installed-Size: 20
+Depends: base (>= 1)
+";
+
+fn path(path: &str) -> RootPath {
+    RootPath::new(path).unwrap()
+}
+
+fn tree() -> Tree {
+    let mut tree = small::tree(&["dm-verity", "squashfs"]);
+    put(&mut tree, "/usr/lib/dpkg-db/status", STATUS.into());
+    put(&mut tree, "/usr/lib/dpkg-db/info/tool.list", b"/.\n/usr\n/usr/bin\n/usr/bin/tool\n/etc/tool.conf\n".to_vec());
+    put(&mut tree, "/usr/bin/tool", b"\x7fnot one\0".to_vec());
+    put(&mut tree, "/etc/tool.conf", b"one\ntwo\nthree\n".to_vec());
+    put(&mut tree, "/etc/passwd", b"root:x:0:0::/root:/usr/sbin/nologin\n".to_vec());
+    put(&mut tree, "/etc/shadow", b"root:!*:1::::::\n".to_vec());
+    put(&mut tree, "/etc/sysctl.d/50.conf", b"# why\nkernel.kptr_restrict = 1\n".to_vec());
+    put(&mut tree, "/usr/lib/kubernetes/kubelet.json", br#"{"maxPods": 110, "clusterDNS": ["10.0.0.10"]}"#.to_vec());
+    put(&mut tree, "/etc/containerd/config.toml", b"version = 2\n[plugins.cri]\nsandbox = \"a\"\n".to_vec());
+    put(&mut tree, "/usr/lib/kubernetes/manifests/web.json", br#"{"spec": {"hostNetwork": false}}"#.to_vec());
+    let unit = b"[Socket]\nListenStream=127.0.0.1:80\n".to_vec();
+    put(&mut tree, "/usr/lib/systemd/system/web.socket", unit);
+    tree
+}
+
+/// The image of a tree.
+fn image(folder: &Path, name: &str, tree: Tree) -> PathBuf {
+    let small = Small::new(tree);
+    let (disk, _) = disk::place(&small.layout, &small.pieces(), None, EPOCH).unwrap();
+    let path = folder.join(name);
+    small::write(&Raw {}, &disk, &path);
+    path
+}
+
+fn run(code: i32, folder: &Path, arguments: &[&str]) -> (String, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_imagebuild"))
+        .current_dir(folder)
+        .arg("diff")
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()
+        .expect("the tool starts");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let (out, err) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}\n--- stdout\n{out}\n--- stderr\n{err}");
+    (out, err)
+}
+
+/// What is told of a tree and the same after `edit`, without what follows.
+fn told(edit: impl FnOnce(&mut Tree)) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    image(folder.path(), "a.raw", tree());
+    let mut other = tree();
+    edit(&mut other);
+    image(folder.path(), "b.raw", other);
+    let (out, _) = run(0, folder.path(), &["a.raw", "b.raw"]);
+    let body = out.strip_prefix("--- a.raw\n+++ b.raw\n").expect("a head");
+    body.lines()
+        .filter(|line| !line.ends_with("more follow from other changes)"))
+        .map(|line| format!("{line}\n"))
+        .collect()
+}
+
+/// Only the topic of `told`, since digests follow from everything; the others must be told as what follows.
+fn only(told: &str, topic: &str) {
+    let mut sections = told.trim().split("\n\n").collect::<Vec<_>>();
+    let verdict = sections.pop().unwrap();
+    sections
+        .retain(|section| !matches!(*section, "Identity" | "Kernel and command line" | "Partitions and boot files"));
+    assert_eq!(sections, [topic.trim()], "{verdict}");
+}
+
+fn chmod(tree: &mut Tree, name: &str, mode: u16) {
+    let Some(NodeRef::Leaf(id, _)) = tree.get(&path(name)) else { panic!("{name}") };
+    tree.leaves[id.0 as usize].meta.mode = mode;
+}
+
+#[test]
+fn the_same_is_no_difference() {
+    let folder = tempfile::tempdir().unwrap();
+    image(folder.path(), "a.raw", tree());
+    assert_eq!(run(0, folder.path(), &["--exit-code", "a.raw", "a.raw"]).0, "--- a.raw\n+++ a.raw\n\nno difference\n");
+}
+
+#[test]
+fn packages_up_down_and_new() {
+    let told = |status: String| told(|tree| put(tree, "/usr/lib/dpkg-db/status", status.into()));
+    only(&told(STATUS.replace("2.0-1", "2.1-1")), "Packages (1 changed)\n  ~ tool  2.0-1 -> 2.1-1 [upgraded]");
+    let down = told(STATUS.replace("2.0-1", "1.9-1"));
+    only(&down, "Packages (1 changed)\n  ! tool  2.0-1 -> 1.9-1 [DOWNGRADED]");
+    assert!(down.ends_with("\n1 difference; to look at: downgrade 1\n"), "{down}");
+    let more = format!("{STATUS}\nPackage: late\nVersion: 1\nArchitecture: all\nInstalled-Size: 3\n");
+    only(&told(more), "Packages (1 added, +3.1 kB)\n  + late  1");
+}
+
+#[test]
+fn files_with_their_owners() {
+    only(
+        &told(|tree| put(tree, "/etc/tool.conf", b"one\n2\nthree\n".to_vec())),
+        "Files (1 changed, -2 B)\n  ! /etc/tool.conf  file of 14 bytes, 0644 0:0 -> file of 12 bytes, 0644 0:0 \
+         [tool 2.0-1 has other bytes here]\n      @@ -1,3 +1,3 @@\n       one\n      -two\n      +2\n       three",
+    );
+    only(
+        &told(|tree| put(tree, "/usr/bin/tool", b"\x7fnot two\0".to_vec())),
+        "Files (1 changed)\n  ! /usr/bin/tool  file of 9 bytes, 0644 0:0 [other bytes; tool 2.0-1 has other bytes here]",
+    );
+    only(
+        &told(|tree| put(tree, "/usr/bin/late", b"x".to_vec())),
+        "Files (1 added, +1 B)\n  ! /usr/bin/late  file of 1 bytes, 0644 0:0",
+    );
+    only(
+        &told(|tree| tree.put_link(&path("/etc/late"), Meta::new(0o777, EPOCH.0), b"tool.conf").unwrap()),
+        "Files (1 added)\n  ! /etc/late  link to tool.conf",
+    );
+}
+
+#[test]
+fn setuid_capabilities_and_what_anyone_may_write() {
+    only(
+        &told(|tree| chmod(tree, "/usr/bin/tool", 0o4755)),
+        "Files (1 changed)\n  ! /usr/bin/tool  file of 9 bytes, 0644 0:0 -> file of 9 bytes, 4755 0:0 \
+         <- of tool 2.0-1, which is the same in both",
+    );
+    let capable = told(|tree| {
+        let mut meta = Meta::new(0o644, EPOCH.0);
+        meta.set_xattr(b"security.capability", &[1, 0, 0, 2, 0, 0x20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        tree.put_file(&path("/usr/bin/tool"), meta, Content::bytes(*b"\x7fnot one\0")).unwrap();
+    });
+    assert!(capable.contains("0644 0:0 -> file of 9 bytes, 0644 0:0, cap_net_raw=ep"), "{capable}");
+    assert!(capable.ends_with("to look at: capability 1\n"), "{capable}");
+    let open = told(|tree| chmod(tree, "/etc/tool.conf", 0o666));
+    assert!(open.ends_with("to look at: world-writable 1\n"), "{open}");
+}
+
+#[test]
+fn configuration_by_its_keys() {
+    only(
+        &told(|tree| {
+            let text = br#"{"clusterDNS": ["10.0.0.11"], "maxPods": 50}"#;
+            put(tree, "/usr/lib/kubernetes/kubelet.json", text.to_vec());
+        }),
+        "containerd, kubelet, runc (1 added, 1 removed, 1 changed)\n  - kubelet.config.clusterDNS[10.0.0.10]\n  \
+         + kubelet.config.clusterDNS[10.0.0.11]\n  ~ kubelet.config.maxPods  110 -> 50",
+    );
+    only(
+        &told(|tree| {
+            put(tree, "/etc/containerd/config.toml", b"version = 2\n[plugins.cri]\nsandbox = \"b\"\n".to_vec())
+        }),
+        "containerd, kubelet, runc (1 changed)\n  ~ containerd.config.plugins.cri.sandbox  a -> b",
+    );
+    only(
+        &told(|tree| {
+            let text = br#"{"spec": {"hostNetwork": true}}"#;
+            put(tree, "/usr/lib/kubernetes/manifests/web.json", text.to_vec());
+        }),
+        "Container images and pods (1 changed)\n  ~ pod web: spec.hostNetwork  false -> true",
+    );
+}
+
+#[test]
+fn accounts_and_settings() {
+    only(
+        &told(|tree| {
+            let text = b"root:x:0:0::/root:/usr/sbin/nologin\neve:x:0:0::/:/usr/sbin/nologin\n";
+            put(tree, "/etc/passwd", text.to_vec());
+        }),
+        "Users and groups (1 added)\n  + user eve  x:0:0::/:/usr/sbin/nologin",
+    );
+    let password = told(|tree| put(tree, "/etc/shadow", b"root:$y$secret:1::::::\n".to_vec()));
+    only(&password, "Users and groups (1 changed)\n  ~ password of root  locked -> set");
+    only(
+        &told(|tree| put(tree, "/etc/sysctl.d/60.conf", b"kernel/kptr_restrict=0\n".to_vec())),
+        "Kernel settings and modules loaded (1 changed)\n  ~ sysctl kernel.kptr_restrict  1 -> 0",
+    );
+}
+
+#[test]
+fn units_sockets_and_mounts() {
+    only(
+        &told(|tree| {
+            let link = path("/etc/systemd/system/sockets.target.wants/web.socket");
+            tree.put_link(&link, Meta::new(0o777, EPOCH.0), b"/usr/lib/systemd/system/web.socket").unwrap();
+        }),
+        "Units (1 added)\n  + web.socket  enabled, wanted by sockets.target",
+    );
+    let socket = told(|tree| {
+        put(tree, "/usr/lib/systemd/system/web.socket", b"[Socket]\nListenStream=0.0.0.0:80\n".to_vec());
+    });
+    only(&socket, "Listening sockets (1 changed)\n  ~ web.socket  127.0.0.1:80 -> 0.0.0.0:80");
+    let mount = told(|tree| {
+        let unit = b"[Mount]\nWhat=overlay\nWhere=/opt\nType=overlay\nOptions=nodev\n";
+        put(tree, "/usr/lib/systemd/system/opt.mount", unit.to_vec());
+    });
+    assert!(mount.contains("Writable paths (1 added)\n  + /opt  overlay from overlay, nodev\n"), "{mount}");
+    // What else the unit says is told as a file.
+    assert!(mount.contains("! /usr/lib/systemd/system/opt.mount"), "{mount}");
+}
+
+#[test]
+fn the_profile_that_an_image_carries_accounts_for_its_files() {
+    let profile = |text: &str| format!("schema = 1\n[[file]]\npath = \"/etc/motd\"\ntext = \"{text}\\n\"\n");
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in [("a.raw", "one"), ("b.raw", "two")] {
+        let mut tree = tree();
+        put(&mut tree, "/etc/motd", format!("{text}\n").into_bytes());
+        put(&mut tree, "/usr/lib/imagebuild/profile.toml", profile(text).into_bytes());
+        image(folder.path(), name, tree);
+    }
+    let (out, _) = run(0, folder.path(), &["a.raw", "b.raw"]);
+    assert!(out.contains("Files (1 changed)\n  ~ /etc/motd  file of 4 bytes, 0644 0:0\n"), "{out}");
+    assert!(out.ends_with("\n1 difference\n"), "{out}");
+    run(0, folder.path(), &["--fail-on", "unowned", "a.raw", "b.raw"]);
+}
+
+#[test]
+fn times_alone_are_cosmetic() {
+    let folder = tempfile::tempdir().unwrap();
+    image(folder.path(), "a.raw", tree());
+    let mut other = tree();
+    other.leaves.iter_mut().for_each(|leaf| leaf.meta.mtime += 1);
+    image(folder.path(), "b.raw", other);
+    let (out, _) = run(0, folder.path(), &["a.raw", "b.raw"]);
+    assert!(out.ends_with("\ncosmetic only: nothing but ids, times and what follows from them differs\n"), "{out}");
+    let (_, err) = run(5, folder.path(), &["--exit-code", "a.raw", "b.raw"]);
+    assert!(err.contains("ids and times only"), "{err}");
+    run(0, folder.path(), &["--fail-on", "setuid,unowned", "a.raw", "b.raw"]);
+}
+
+#[test]
+fn a_pipeline_stops_at_what_it_names() {
+    let folder = tempfile::tempdir().unwrap();
+    image(folder.path(), "a.raw", tree());
+    let mut other = tree();
+    chmod(&mut other, "/usr/bin/tool", 0o4755);
+    put(&mut other, "/usr/bin/late", vec![7; 5000]);
+    image(folder.path(), "b.raw", other);
+    let stop = |what: &str| run(5, folder.path(), &["--fail-on", what, "a.raw", "b.raw"]).1;
+    assert!(stop("downgrade,setuid").contains("setuid: /usr/bin/tool"));
+    assert!(stop("unowned").contains("unowned: /usr/bin/late"));
+    assert!(stop("size=+1K").contains("grew by 5000 bytes"));
+    run(0, folder.path(), &["--fail-on", "size=+8K,downgrade", "a.raw", "b.raw"]);
+    // The other way round it is no danger.
+    run(0, folder.path(), &["--fail-on", "setuid", "b.raw", "a.raw"]);
+    let (_, err) = run(2, folder.path(), &["--fail-on", "sizes", "a.raw", "b.raw"]);
+    assert!(err.contains("world-writable, size=+SIZE"), "{err}");
+}
+
+#[test]
+fn every_form_tells_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    image(folder.path(), "a.raw", tree());
+    let mut other = tree();
+    put(&mut other, "/usr/bin/<b>late", b"x".to_vec());
+    image(folder.path(), "b.raw", other);
+    let (json, _) = run(0, folder.path(), &["--format", "json", "a.raw", "b.raw"]);
+    let value: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let files = value["topics"].as_array().unwrap().iter().find(|topic| topic["topic"] == "files").unwrap();
+    assert_eq!(files["changes"][0]["what"], "/usr/bin/<b>late");
+    assert_eq!(files["changes"][0]["flags"], serde_json::json!(["unowned"]));
+    let (markdown, _) = run(0, folder.path(), &["--format", "markdown", "a.raw", "b.raw"]);
+    assert!(markdown.contains("- ⚠️ `/usr/bin/<b>late` `file of 1 bytes, 0644 0:0` **unowned**"), "{markdown}");
+    run(0, folder.path(), &["--format", "html", "-o", "d.html", "a.raw", "b.raw"]);
+    let html = std::fs::read_to_string(folder.path().join("d.html")).unwrap();
+    assert!(html.contains("<code>/usr/bin/&lt;b&gt;late</code>") && html.contains("<svg"), "{html}");
+    let (again, _) = run(0, folder.path(), &["--format", "html", "a.raw", "b.raw"]);
+    assert_eq!(html, again);
+}
