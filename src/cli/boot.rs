@@ -13,7 +13,7 @@ use crate::output;
 use crate::profile::Firmware;
 use crate::report::Report;
 use crate::size::Size;
-use crate::vm::{self, Accel, Bus, Credential, End, Role};
+use crate::vm::{self, Accel, Bus, Credential, End, Network, Role};
 
 /// The credential by which a guest can prove that it is the one that was started.
 const NONCE: &str = "hello.nonce";
@@ -36,7 +36,7 @@ const NETBOOT_MEMORY: Size = Size(2 * Size::GIB);
     imagebuild boot out/node_1.0.0.raw --until 'hello {nonce}'   the guest must know this run's nonce\n  \
     imagebuild boot out/node_1.0.0.iso --cdrom                   from a CD drive\n  \
     imagebuild boot out/node_1.0.0.iso --cdrom --install-to disk.raw\n  \
-    imagebuild boot out/node_1.0.0.netboot                       without a disk, over the network\n\n\
+    imagebuild boot out/node_1.0.0.netboot                       without a disk, over the network (TFTP)\n\n\
     Exit codes: 0 seen (or ended, where no text was asked for), 5 not seen, 1 QEMU or its firmware is missing.")]
 pub struct Args {
     /// A disk of any format that QEMU attaches, or the folder of a netboot output.
@@ -68,6 +68,9 @@ pub struct Args {
     /// How disks are attached.
     #[arg(long, value_name = "KIND", default_value = "virtio")]
     disk: Bus,
+    /// What the network is to the machine.
+    #[arg(long, value_name = "KIND", default_value = "virtio")]
+    network: Network,
     /// Bytes of a sector of the disk, 512 or 4096 [default: those that its partition table counts in].
     #[arg(long, value_name = "BYTES", value_parser = sector, conflicts_with_all = ["cdrom", "usb"])]
     sector_size: Option<u32>,
@@ -77,7 +80,7 @@ pub struct Args {
     /// The machine's architecture [default: the manifest's, else the host's].
     #[arg(long, value_name = "ARCH")]
     arch: Option<Arch>,
-    /// What starts the machine: `bios` is QEMU's own, for amd64.
+    /// What starts the machine: `bios` is QEMU's own, for amd64; over the network it starts iPXE.
     #[arg(long, value_name = "KIND", default_value = "uefi")]
     firmware: Firmware,
     /// A systemd credential for the guest; `NAME=@FILE` takes it from a file.
@@ -169,6 +172,7 @@ fn options(args: &Args) -> Result<vm::Options> {
             _ => Role::Disk,
         },
         bus: args.disk,
+        network: args.network,
         accel: args.accel,
         memory: memory.bytes(),
         cpus: args.cpus.unwrap_or_else(processors),

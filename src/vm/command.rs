@@ -19,6 +19,27 @@ pub enum Bus {
     Nvme,
     /// SCSI, on virtio-scsi.
     Scsi,
+    /// SCSI, on LSI's MegaRAID controller, as servers have it; OVMF does not know it, a BIOS does.
+    Megaraid,
+}
+
+/// What the network is to the machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Network {
+    /// virtio-net.
+    #[default]
+    Virtio,
+    /// Intel's 82540EM, as VMware and many others have it.
+    E1000,
+}
+
+impl Network {
+    fn device(self) -> &'static str {
+        match self {
+            Network::Virtio => "virtio-net-pci",
+            Network::E1000 => "e1000",
+        }
+    }
 }
 
 /// What the image is to the machine.
@@ -165,16 +186,25 @@ impl Machine<'_> {
             line.option("-drive", "if=pflash,unit=1,format=raw,file=", vars);
         }
         line.words(["-device", "virtio-rng-pci"]);
+        let network = options.network.device();
         match &self.served {
-            None => line.words(["-nic", "user,model=virtio-net-pci"]),
+            None => line.words(["-nic", &format!("user,model={network}")]),
             Some(folder) => {
-                line.option("-netdev", &format!("user,id=net,bootfile={},tftp=", super::NETBOOT), folder);
-                // The firmware's own driver does it: no option ROM.
-                line.words(["-device", "virtio-net-pci,netdev=net,romfile=,bootindex=0"]);
+                // A BIOS knows no network: the ROM that QEMU brings with a card is iPXE.
+                let file = if self.flash.is_some() { super::NETBOOT } else { super::NETBOOT_SCRIPT };
+                let rom = match (&self.flash, options.network) {
+                    // UEFI has a driver of its own for this one.
+                    (Some(_), Network::Virtio) => ",romfile=",
+                    _ => "",
+                };
+                line.option("-netdev", &format!("user,id=net,bootfile={file},tftp="), folder);
+                line.words(["-device", &format!("{network},netdev=net{rom},bootindex=0")]);
             }
         }
-        if options.bus == Bus::Scsi {
-            line.words(["-device", "virtio-scsi-pci,id=scsi"]);
+        match options.bus {
+            Bus::Scsi => line.words(["-device", "virtio-scsi-pci,id=scsi"]),
+            Bus::Megaraid => line.words(["-device", "megasas-gen2,id=scsi"]),
+            Bus::Virtio | Bus::Nvme => {}
         }
         for (index, path) in self.extra.iter().enumerate() {
             self.disk(&mut line, &format!("extra{index}"), path, "");
@@ -234,7 +264,7 @@ impl Machine<'_> {
         let device = match self.options.bus {
             Bus::Virtio => format!("virtio-blk-pci,drive={id}{more}"),
             Bus::Nvme => format!("nvme,drive={id},serial={id}{more}"),
-            Bus::Scsi => format!("scsi-hd,bus=scsi.0,drive={id}{more}"),
+            Bus::Scsi | Bus::Megaraid => format!("scsi-hd,bus=scsi.0,drive={id}{more}"),
         };
         line.words(["-device", &device]);
     }
@@ -271,6 +301,7 @@ mod tests {
             firmware: Firmware::Uefi,
             disk_size: 1 << 30,
             bus: Bus::Virtio,
+            network: Network::Virtio,
             sector: 512,
             role: Role::Disk,
             accel: Accel::Tcg,
@@ -341,12 +372,41 @@ mod tests {
     }
 
     #[test]
+    fn what_a_machine_without_a_disk_fetches_depends_on_its_firmware() {
+        let served = |firmware, network| {
+            let options = Options { firmware, network, ..options() };
+            let flash = (firmware == Firmware::Uefi).then(|| ("/code".into(), "/vars".into()));
+            let served = Some("/folder".into());
+            let (accel, extra, credentials) = (options.accel, Vec::new(), Vec::new());
+            let machine =
+                Machine { options: &options, accel, flash, disk: None, served, extra, install_to: None, credentials };
+            let words: Vec<String> =
+                machine.arguments().iter().map(|word| word.to_string_lossy().into_owned()).collect();
+            words.join(" ")
+        };
+        for (firmware, network, words) in [
+            (
+                Firmware::Uefi,
+                Network::Virtio,
+                "netboot.efi,tftp=/folder -device virtio-net-pci,netdev=net,romfile=,bootindex",
+            ),
+            (Firmware::Uefi, Network::E1000, "netboot.efi,tftp=/folder -device e1000,netdev=net,bootindex"),
+            (Firmware::Bios, Network::Virtio, "boot.ipxe,tftp=/folder -device virtio-net-pci,netdev=net,bootindex"),
+        ] {
+            let text = served(firmware, network);
+            assert!(text.contains(&format!("bootfile={words}=0")), "{text}");
+        }
+    }
+
+    #[test]
     fn every_bus_has_its_device() {
         let devices = [
             (Bus::Virtio, "-device virtio-blk-pci,drive=disk,bootindex=0"),
             (Bus::Nvme, "-device nvme,drive=disk,serial=disk,bootindex=0"),
             (Bus::Scsi, "-device virtio-scsi-pci,id=scsi"),
             (Bus::Scsi, "-device scsi-hd,bus=scsi.0,drive=disk,bootindex=0"),
+            (Bus::Megaraid, "-device megasas-gen2,id=scsi"),
+            (Bus::Megaraid, "-device scsi-hd,bus=scsi.0,drive=disk,bootindex=0"),
         ];
         for (bus, device) in devices {
             assert!(line(&Options { bus, ..options() }, Vec::new()).contains(device), "{device}");

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-pub use command::{Accel, Bus, Credential, Role};
+pub use command::{Accel, Bus, Credential, Network, Role};
 
 use command::Machine;
 use console::{Console, Seen};
@@ -40,7 +40,7 @@ const MAX_WORDS: u64 = 4096;
 pub struct Options {
     /// A disk of any format that QEMU attaches; with `netboot`, the folder of a netboot output.
     pub image: PathBuf,
-    /// No disk: the firmware fetches the UKI of the folder over the network.
+    /// No disk: UEFI fetches the UKI of the folder over the network, iPXE beside a BIOS the other files.
     pub netboot: bool,
     /// The machine's architecture.
     pub arch: Arch,
@@ -54,6 +54,8 @@ pub struct Options {
     pub role: Role,
     /// How disks are attached.
     pub bus: Bus,
+    /// What the network is.
+    pub network: Network,
     /// How the guest's code is run.
     pub accel: Accel,
     /// Bytes of memory.
@@ -256,8 +258,9 @@ impl Attempt<'_> {
     }
 }
 
-/// The UKI of a netboot output's folder.
+/// What firmware starts of a netboot output's folder: the UKI, or by way of iPXE the script.
 pub const NETBOOT: &str = "netboot.efi";
+const NETBOOT_SCRIPT: &str = "boot.ipxe";
 
 /// Writes an overlay over an image of any format that QEMU attaches; of the image's own size where none is asked for.
 fn overlay(path: &Path, image: &Path, size: Option<u64>) -> Result<()> {
