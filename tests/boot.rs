@@ -1,7 +1,8 @@
 //! What must boot boots, what must not does not: QEMU is the judge, one machine at a time.
 //!
 //! A new test goes into a file of `boot/` if it needs a running node; keep each to one or two boots, since
-//! each takes a minute or two under software emulation.
+//! each takes a minute or two under software emulation. One that goes another's way with other devices is
+//! `#[ignore = "wide"]`: `tests/run --wide` runs it (tests/README.md).
 
 #[path = "boot/bios.rs"]
 mod bios;

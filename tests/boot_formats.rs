@@ -1,4 +1,5 @@
 //! The node of `examples/hello-pod.toml` in each format that QEMU attaches, and without a disk: booted to its pod.
+//! What is `#[ignore = "wide"]` is run by `tests/run --wide` (tests/README.md).
 
 #[path = "common/node.rs"]
 mod node;
@@ -38,16 +39,19 @@ fn a_qcow2_boots() {
 }
 
 #[test]
+#[ignore = "wide"]
 fn a_vhd_boots() {
     says_hello("vhd", "hello-pod_1.vhd", &[]);
 }
 
 #[test]
+#[ignore = "wide"]
 fn a_vhdx_boots() {
     says_hello("vhdx", "hello-pod_1.vhdx", &["--disk", "scsi"]);
 }
 
 #[test]
+#[ignore = "wide"]
 fn a_vmdk_boots() {
     says_hello("vmdk", "hello-pod_1.vmdk", &["--disk", "nvme"]);
 }
@@ -62,4 +66,11 @@ fn a_disk_with_large_sectors_boots() {
 #[test]
 fn a_machine_without_a_disk_boots() {
     says_hello("netboot", "hello-pod_1.netboot", &[]);
+}
+
+/// iPXE reads the script, and fetches kernel and initrds one by one.
+#[test]
+#[ignore = "wide"]
+fn a_machine_without_a_disk_boots_by_a_bios() {
+    says_hello("ipxe", "hello-pod_1.netboot", &["--firmware", "bios"]);
 }

@@ -75,6 +75,7 @@ fn an_iso_image_starts_from_a_cd_by_uefi() {
 }
 
 #[test]
+#[ignore = "wide"]
 fn an_iso_image_starts_from_a_cd_by_a_bios() {
     let more = ["--cdrom", "--firmware", "bios"];
     live("cd-bios", &hello_bios("hello-bios", "linux-image-cloud-"), "sr0", &more);
@@ -82,6 +83,21 @@ fn an_iso_image_starts_from_a_cd_by_a_bios() {
 
 /// The kernel of clouds knows no USB.
 #[test]
+#[ignore = "wide"]
 fn an_iso_image_starts_from_a_usb_stick() {
     live("usb-uefi", &hello_bios("hello-usb", "linux-image-"), "sda", &["--usb"]);
+}
+
+/// LSI's MegaRAID and Intel's network card, of which the kernel of clouds knows neither.
+#[test]
+#[ignore = "wide"]
+fn the_generic_kernel_runs_the_node_on_other_devices() {
+    let image = hello_bios("hello-usb", "linux-image-");
+    // OVMF has no driver for that controller.
+    let more = ["--disk-size", "4G", "--firmware", "bios", "--disk", "megaraid", "--network", "e1000"];
+    let booted = boot("generic", &image.raw, "/kubepods.slice/", TIMEOUT, &more);
+    booted.ended(0).saw(HELLO).saw_no("FATAL");
+    booted
+        .saw("imagebuild-init: verified and mounted the root of disk sda")
+        .saw("e1000: Intel(R) PRO/1000 Network Driver");
 }
