@@ -81,7 +81,7 @@ pub struct Request {
 /// The level of zstd under `--fast`.
 pub const FAST_LEVEL: i32 = 3;
 
-/// Builds every output of a profile; the manifest lies beside them, as `manifest.json`.
+/// Builds every output of a profile; beside them lie the manifest and the bills of materials.
 pub fn build(request: &Request, cx: &Context) -> Result<Manifest> {
     let profile = load(request, cx)?;
     let lock = resolve(&profile, request.locked, cx)?;
@@ -98,8 +98,24 @@ pub fn build(request: &Request, cx: &Context) -> Result<Manifest> {
         manifest::Made { profile: &profile, lock: &lock, assembled: &assembled, root: &root, boot: &boot, layout };
     let manifest = Manifest::new(&made, request.fast, artifacts, cx.report.warnings())?;
     manifest.write(&request.output.join(manifest::NAME))?;
-    manifest.write_sums(&request.output)?;
+    let mut beside = vec![manifest::NAME];
+    for (format, bytes) in audit::sbom::of_build(&root, &boot, cx)? {
+        temp::write_file(&request.output.join(format.file()), &bytes)?;
+        beside.push(format.file());
+    }
+    manifest.write_sums(&request.output, &beside)?;
     Ok(manifest)
+}
+
+/// A build up to what boots, without an output.
+pub fn sealed(request: &Request, cx: &Context) -> Result<(root::Root, boot::Boot)> {
+    let profile = load(request, cx)?;
+    let lock = resolve(&profile, request.locked, cx)?;
+    let fetched = source::fetch(&lock, &profile, profile.image.arch, Arch::host(), cx)?;
+    let assembled = assemble::assemble(&profile, &lock, &fetched, !request.unconfined, cx)?;
+    let root = seal(&profile, &lock, &assembled, request.fast, cx)?;
+    let boot = boot(&profile, &lock, &assembled, &root, cx)?;
+    Ok((root, boot))
 }
 
 fn load(request: &Request, cx: &Context) -> Result<Profile> {

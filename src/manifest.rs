@@ -233,13 +233,15 @@ impl Manifest {
         temp::write_file(path, text.as_bytes())
     }
 
-    /// What sha256sum checks: the digest of every artifact, and of the manifest itself.
-    pub fn write_sums(&self, folder: &Path) -> Result<()> {
-        let file = std::fs::File::open(folder.join(NAME)).context(|| format!("reading `{NAME}`"))?;
-        let (own, _) = Digest::of_reader(file)?;
-        let artifacts = self.artifacts.iter().map(|artifact| (artifact.sha256, artifact.path.as_str()));
-        let lines: String =
-            artifacts.chain([(own, NAME)]).map(|(digest, path)| format!("{digest}  {path}\n")).collect();
+    /// What sha256sum checks: the digest of every artifact, and of the files `beside` them, itself among those.
+    pub fn write_sums(&self, folder: &Path, beside: &[&str]) -> Result<()> {
+        let digest = |name: &&str| {
+            let file = std::fs::File::open(folder.join(name)).context(|| format!("reading `{name}`"))?;
+            Ok((Digest::of_reader(file)?.0, name.to_string()))
+        };
+        let beside = beside.iter().map(digest).collect::<Result<Vec<_>>>()?;
+        let artifacts = self.artifacts.iter().map(|artifact| (artifact.sha256, artifact.path.clone()));
+        let lines: String = artifacts.chain(beside).map(|(digest, path)| format!("{digest}  {path}\n")).collect();
         temp::write_file(&folder.join(SUMS), lines.as_bytes())
     }
 

@@ -206,3 +206,43 @@ fn another_manifest_is_noticed() {
     manifest["partitions"][0]["size"] = 1.into();
     assert!(check(5, &manifest).contains("besides: the partitions"));
 }
+
+#[test]
+fn ls_and_cat_follow_links_within_the_image() {
+    let mut tree = tree();
+    for (path, target) in [
+        ("/etc/os-release", "../usr/lib/os-release"),
+        ("/out", "../../../usr/lib/os-release"),
+        ("/a", "b"),
+        ("/b", "a"),
+    ] {
+        tree.put_link(&RootPath::new(path).unwrap(), Meta::new(0o777, EPOCH.0), target.as_bytes()).unwrap();
+    }
+    let small = Small::new(tree);
+    let squashfs = small.root.squashfs.path().to_owned();
+    let run = |code: i32, verb: &str, path: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_imagebuild"));
+        let output = command.arg(verb).arg(&squashfs).arg(path).output().unwrap();
+        assert_eq!(output.status.code(), Some(code), "{verb} {path}: {}", text(&output.stderr));
+        text(&output.stdout)
+    };
+    for path in ["/usr/lib/os-release", "etc/os-release", "/out", "/lib/os-release", "/usr/../usr/./lib/os-release"] {
+        if path.contains("..") {
+            // The path that a user gives is taken as it is; only links lead up.
+            run(2, "cat", path);
+        } else {
+            assert_eq!(run(0, "cat", path), "ID=test\n", "{path}");
+        }
+    }
+    for path in ["/a", "/none", "/etc", "/etc/os-release/x"] {
+        run(2, "cat", path);
+    }
+    assert_eq!(run(0, "ls", "/etc"), "l0777 0:0 0 /etc/os-release -> ../usr/lib/os-release\n");
+    assert!(run(0, "ls", "/lib").contains("-0644 0:0 8 /usr/lib/os-release\n"));
+    assert_eq!(run(0, "ls", "/usr/share/noise"), "-0644 0:0 1048576 /usr/share/noise\n");
+    assert_eq!(run(0, "ls", "/a"), "l0777 0:0 0 /a -> b\n");
+    // A disk image is looked into by its UKI.
+    let made = make();
+    let status = tool(0, &["ls"], &made.artifact.path);
+    assert!(text(&status.stdout).contains(" /usr\n"));
+}

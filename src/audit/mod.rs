@@ -1,10 +1,14 @@
 //! What others may want to know of an image: what it holds, and whether it is what it says.
 
+pub mod browse;
 mod contents;
 pub mod diff;
 pub(crate) mod image;
+mod opened;
+pub mod sbom;
 mod verify;
 
-pub use contents::{Package, listing, packages, root};
+pub use contents::{Package, line, listing, packages, root};
 pub use image::{Esp, Image, Slot, Uki};
+pub use opened::Opened;
 pub use verify::verify;

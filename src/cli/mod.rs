@@ -2,6 +2,7 @@
 
 mod boot;
 mod build;
+mod cat;
 mod check;
 mod clouds;
 mod completions;
@@ -12,9 +13,11 @@ mod input;
 mod inspect;
 mod lint;
 mod lock;
+mod ls;
 mod man;
 mod new;
 mod pack;
+mod sbom;
 mod schema;
 mod show;
 mod store;
@@ -131,6 +134,12 @@ enum Verb {
     Inspect(inspect::Args),
     /// Hold any image against what firmware, importers and its own seal ask for.
     Lint(lint::Args),
+    /// List a folder of an image.
+    Ls(ls::Args),
+    /// Write a file of an image to standard output.
+    Cat(cat::Args),
+    /// Write the bill of materials of an image: SPDX or CycloneDX.
+    Sbom(sbom::Args),
     /// Check an image against its root hash and its manifest.
     Verify(verify::Args),
     /// Print the manual page, or write all of them into a folder.
@@ -210,6 +219,10 @@ impl Cli {
             Verb::Diff(args) => diff::run(args, report),
             Verb::Inspect(args) => inspect::run(args, report),
             Verb::Lint(args) => lint::run(args, report),
+            Verb::Ls(args) => ls::run(args, report),
+            Verb::Cat(args) => cat::run(args),
+            Verb::Sbom(args) if args.of_profile() => sbom::of_profile(args, &self.global.context(report)?),
+            Verb::Sbom(args) => sbom::of_image(args, report),
             Verb::Verify(args) => verify::run(args, self.global.jobs(), report),
             Verb::Man(args) => man::run(args),
             Verb::Pack(args) => pack::run(args, report, self.global.jobs()),

@@ -6,6 +6,7 @@
 
 mod apt;
 mod archive;
+mod bill;
 mod boot;
 mod disk;
 mod format;
@@ -17,6 +18,7 @@ mod tests;
 
 pub use apt::{deb822, index, inrelease, keyring, relation, release, solve, sources, version};
 pub use archive::{codec, control, deb, patch, program, squashfs, tarball};
+pub use bill::{buildinfo, copyright, oci};
 pub use boot::{cmdline, efi, pe, tpm};
 pub use disk::{fat, gpt, image, verity};
 pub use format::format;
@@ -28,9 +30,11 @@ pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets, by name.
 pub const TARGETS: &[Target] = &[
+    ("buildinfo", buildinfo),
     ("cmdline", cmdline),
     ("codec", codec),
     ("control", control),
+    ("copyright", copyright),
     ("deb", deb),
     ("deb822", deb822),
     ("efi", efi),
@@ -45,6 +49,7 @@ pub const TARGETS: &[Target] = &[
     ("lock", lock),
     ("manifest", manifest),
     ("module", module),
+    ("oci", oci),
     ("packs", packs),
     ("pam", pam),
     ("patch", patch),

@@ -27,7 +27,7 @@ mod write;
 mod xattr;
 
 pub use codec::Codec;
-pub use read::{Image, Node, NodeKind};
+pub use read::{Image, Node, NodeKind, OpenFile};
 pub use write::write;
 
 use serde::{Deserialize, Serialize};

@@ -6,6 +6,7 @@
 mod decode;
 mod file;
 mod metadata;
+mod random;
 mod same;
 #[cfg(test)]
 mod tests;
@@ -16,6 +17,7 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
+pub use random::OpenFile;
 pub use walk::{Node, NodeKind};
 
 use crate::bytes::{Bytes, Part, Whole};

@@ -5,7 +5,8 @@ use std::io::Cursor;
 
 use proptest::prelude::*;
 
-use super::{Image, NodeKind};
+use super::{Image, NodeKind, OpenFile};
+use crate::bytes::Bytes;
 use crate::path::RootPath;
 use crate::squashfs::{Codec, Options, write};
 use crate::tree::{Content, Kind, Leaf, Meta, Node, NodeRef, Tree};
@@ -37,6 +38,7 @@ fn compare(tree: &Tree, bytes: Vec<u8>) {
                     Kind::File(content) => {
                         let bytes = content.read(u64::MAX).unwrap();
                         assert!(image.read_file(node, 1 << 30).unwrap() == bytes, "{path}");
+                        anywhere(&image.open_file(node).unwrap(), &bytes);
                         NodeKind::File(content.len())
                     }
                     Kind::Symlink(target) => NodeKind::Symlink(target.clone()),
@@ -48,9 +50,28 @@ fn compare(tree: &Tree, bytes: Vec<u8>) {
             }
         };
         assert_eq!(node.kind, kind, "{path}");
+        if kind == NodeKind::Directory {
+            let entries: Vec<u32> = image.entries(node).unwrap().iter().map(|node| node.number).collect();
+            let below =
+                nodes.iter().filter(|other| !other.path.is_root() && other.path.parent().as_ref() == Some(&node.path));
+            assert_eq!(entries, below.map(|node| node.number).collect::<Vec<_>>(), "{path}");
+        }
         assert_eq!(image.find(&path).unwrap().unwrap().number, node.number);
     }
     assert!(image.nodes(nodes.len() - 1).is_err());
+}
+
+/// Reads parts of a file that cross the ends of blocks, and past its end.
+fn anywhere(file: &OpenFile<'_>, bytes: &[u8]) {
+    assert_eq!(file.length(), bytes.len() as u64);
+    for (from, to) in [(0, 1), (1, 3), (0, 2), (2, 3), (0, 3)].map(|(a, b)| (bytes.len() * a / 3, bytes.len() * b / 3))
+    {
+        let mut part = vec![0; to - from];
+        file.read_at(&mut part, from as u64).unwrap();
+        assert!(part == bytes[from..to]);
+    }
+    assert!(file.read_at(&mut [0], file.length()).is_err());
+    assert!(file.read_at(&mut [0], u64::MAX).is_err());
 }
 
 fn options() -> impl Strategy<Value = Options> {

@@ -111,6 +111,20 @@ impl Image {
         Ok(nodes)
     }
 
+    /// What a folder holds, in byte order; nothing where it is none.
+    pub fn entries(&self, folder: &Node) -> Result<Vec<Node>> {
+        let mut out = Vec::new();
+        let (_, mut listing) = self.node(folder.path.clone(), folder.place)?;
+        while let Some(child) = listing.as_mut().map(|listing| listing.next()).transpose()?.flatten() {
+            if out.len() as u64 == MAX_NAMES {
+                return Err(Error::source(format!("it has more than {MAX_NAMES} names")));
+            }
+            let path = folder.path.join(&child.name).map_err(|error| Error::source(error.message()))?;
+            out.push(self.node(path, child.place)?.0);
+        }
+        Ok(out)
+    }
+
     /// The node at `path`, links not followed.
     pub fn find(&self, path: &RootPath) -> Result<Option<Node>> {
         let (mut node, mut listing) = self.node(RootPath::root(), Place::unpacked(self.superblock.root))?;

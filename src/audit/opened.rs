@@ -1,0 +1,52 @@
+//! The root of whatever a user points at: a disk image of any format, a bare squashfs, a folder that a build wrote.
+
+use std::path::Path;
+
+use super::contents;
+use super::image::{Image, Uki};
+use crate::error::{Context, Error, Result};
+use crate::manifest::{self, Manifest};
+use crate::squashfs;
+
+/// What a squashfs begins with.
+const MAGIC: &[u8; 4] = b"hsqs";
+
+/// A root, and what starts it.
+pub struct Opened {
+    /// The root's file system.
+    pub root: squashfs::Image,
+    /// The UKI whose command line names it; none of a bare squashfs.
+    pub uki: Option<Uki>,
+    /// Roots of other UKIs, which are not looked at.
+    pub others: usize,
+}
+
+impl Opened {
+    /// Opens the root at `path`. Of a disk with several UKIs the last by name counts, as a boot loader would have it.
+    pub fn open(path: &Path) -> Result<Self> {
+        if path.is_dir() {
+            return Self::folder(path);
+        }
+        let doing = || format!("opening `{}`", path.display());
+        let mut magic = Vec::new();
+        let file = std::fs::File::open(path).context(doing)?;
+        std::io::Read::read_to_end(&mut std::io::Read::take(file, 4), &mut magic).context(doing)?;
+        if magic == MAGIC {
+            return Ok(Opened { root: squashfs::Image::open(path)?, uki: None, others: 0 });
+        }
+        let image = Image::open(path)?;
+        let mut ukis = image.ukis().context(doing)?;
+        let uki = ukis.pop().ok_or_else(|| Error::user("the image has no UKI").context(doing()))?;
+        let hash = uki.root_hash().context(|| format!("reading the command line of `{}`", uki.path))?;
+        let others = ukis.iter().filter(|other| other.root_hash().ok() != Some(hash)).count();
+        Ok(Opened { root: contents::root(&image, image.slot(&hash)?)?, uki: Some(uki), others })
+    }
+
+    /// The first image of a build that is a disk.
+    fn folder(path: &Path) -> Result<Self> {
+        let manifest = Manifest::read(&path.join(manifest::NAME))?;
+        let files = manifest.artifacts.iter().map(|artifact| path.join(&artifact.path));
+        let opened = files.filter(|file| file.is_file()).find_map(|file| Self::open(&file).ok());
+        opened.ok_or_else(|| Error::user(format!("no file of `{}` is a disk image", path.display())))
+    }
+}
