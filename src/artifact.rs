@@ -201,6 +201,22 @@ mod tests {
     }
 
     #[test]
+    fn zeros_among_data_are_holes_as_well() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.raw");
+        let mut bytes = vec![1; 6 << 20];
+        bytes[2 << 20..4 << 20].fill(0);
+        let content = Content::bytes(bytes.clone());
+        let disk = Disk::new(8 << 20, vec![Extent { at: (1 << 20) + 512, content }]).unwrap();
+        let artifact = write(&raw(folder.path()), &disk, &path, None).unwrap();
+        let mut expected = vec![0; 8 << 20];
+        expected[(1 << 20) + 512..(7 << 20) + 512].copy_from_slice(&bytes);
+        assert!(std::fs::read(&path).unwrap() == expected);
+        assert_eq!((artifact.size, artifact.sha256), (8 << 20, Digest::of(&expected)));
+        assert!(std::fs::metadata(&path).unwrap().blocks() * 512 < 5 << 20);
+    }
+
+    #[test]
     fn what_a_check_refuses_gets_no_name() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.raw");

@@ -1,17 +1,16 @@
 //! Chunks of a disk that are not zeros: what formats with tables write.
 
-use std::sync::{Arc, PoisonError};
-
 use super::Disk;
-use super::zeros::{Filled, PIECE, UNIT, is_zero};
+use super::zeros::{PIECE, is_zero};
 use crate::error::{Error, Result};
 use crate::tree::Opened;
 use crate::work::Queue;
 
-/// Bytes that a thread looks at in one go.
+/// Bytes that a thread looks at in one go, and reads at once at most.
 const BATCH: u64 = 4 << 20;
+const MOST: u64 = 256 << 10;
 
-/// A thread's place for bytes.
+/// What a thread keeps.
 #[derive(Default)]
 struct Look {
     opened: Opened,
@@ -19,60 +18,58 @@ struct Look {
 }
 
 impl Disk {
-    /// The numbers of the chunks of `size` bytes that hold anything but zeros, sorted; read by `jobs` threads,
-    /// and only once for all sizes from 4 KiB on.
+    /// The numbers of the chunks of `size` bytes that hold anything but zeros, sorted; looked at by `jobs` threads,
+    /// which read no more of a chunk than they must.
     ///
     /// They depend on the disk's bytes alone, not on where a file of it happens to have holes: so does
     /// every format that leaves the other chunks out.
     pub fn chunks(&self, size: u64, jobs: usize) -> Result<Vec<u64>> {
-        if size >= PIECE && size.is_power_of_two() {
-            return Ok(self.filled(jobs)?.chunks(size));
-        }
-        self.look(size, jobs, |number, bytes| (!is_zero(bytes)).then_some(number))
-    }
-
-    /// What is not zeros.
-    fn filled(&self, jobs: usize) -> Result<Arc<Filled>> {
-        let mut known = self.filled.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(filled) = &*known {
-            return Ok(filled.clone());
-        }
-        let filled = Arc::new(Filled::of(self.look(UNIT, jobs, Filled::unit)?));
-        Ok(known.insert(filled).clone())
-    }
-
-    /// What `see` gives for the chunks of `size` bytes that are not wholly in gaps, in their order.
-    fn look<T: Send + 'static>(
-        &self,
-        size: u64,
-        jobs: usize,
-        see: impl Fn(u64, &[u8]) -> Option<T> + Send + Sync + 'static,
-    ) -> Result<Vec<T>> {
         let disk = self.clone();
         let mut queue = Queue::new(jobs, Look::default, move |look, range: (u64, u64)| {
-            look.buffer.resize(size as usize, 0);
-            let mut seen = Vec::new();
+            let mut full = Vec::new();
             for number in range.0..range.1 {
-                disk.read_at(&mut look.opened, number * size, &mut look.buffer)?;
-                seen.extend(see(number, &look.buffer));
+                if disk.is_filled(look, number * size, size)? {
+                    full.push(number);
+                }
             }
-            Ok::<_, Error>(seen)
+            Ok::<_, Error>(full)
         });
-        let mut all = Vec::new();
+        let mut found = Vec::new();
         for range in self.touched(size, BATCH.div_ceil(size)) {
-            if let Some(seen) = queue.push(range)? {
-                all.extend(seen?);
+            if let Some(full) = queue.push(range)? {
+                found.extend(full?);
             }
         }
-        while let Some(seen) = queue.pop()? {
-            all.extend(seen?);
+        while let Some(full) = queue.pop()? {
+            found.extend(full?);
         }
-        Ok(all)
+        Ok(found)
+    }
+
+    /// Whether the `length` bytes from `at` on hold anything but zeros.
+    fn is_filled(&self, look: &mut Look, at: u64, length: u64) -> Result<bool> {
+        for extent in self.slice(at, length, 0) {
+            // Data shows in its first bytes; where it does not, in larger and larger steps.
+            let (mut done, mut step) = (0, PIECE as u64);
+            while done < extent.content.len() {
+                let count = step.min(extent.content.len() - done);
+                look.buffer.resize(count as usize, 0);
+                extent.content.read_at(&mut look.opened, done, &mut look.buffer)?;
+                if !is_zero(&look.buffer) {
+                    return Ok(true);
+                }
+                done += count;
+                step = MOST.min(step * 4);
+            }
+        }
+        Ok(false)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::disk::Extent;
     use crate::tree::Content;

@@ -10,12 +10,14 @@ use crate::error::{Error, Result};
 use crate::tree::Opened;
 use crate::work::Queue;
 
-/// Bytes moved at once: large enough that system calls do not count, small enough for a processor's cache.
-const PIECE: u64 = 512 << 10;
+/// Bytes moved at once: large enough that system calls do not count.
+const PIECE: u64 = 1 << 20;
 /// Zeros that are left out of a file where there are as many in one place: fewer are cheaper to write than to skip.
 const GAP: usize = 32 << 10;
 /// More threads than these only wait for the disk, and each holds pieces.
 const THREADS: usize = 4;
+/// Threads for each that may compute: others go on while one waits for the disk.
+const WAITING: usize = 2;
 
 /// A writer that may know how to make a hole.
 pub trait Sink: Write {
@@ -77,7 +79,8 @@ impl Disk {
         let target = sink.target()?;
         let (disk, spare, direct) = (self.clone(), Spare::default(), target.is_some());
         let used = spare.clone();
-        let mut queue = Queue::new(jobs.min(THREADS), Opened::default, move |opened, at: u64| {
+        let threads = jobs.saturating_mul(WAITING).min(THREADS);
+        let mut queue = Queue::new(threads, Opened::default, move |opened, at: u64| {
             let mut buffer = spare.take((disk.len() - at).min(PIECE) as usize);
             disk.read_at(opened, at, &mut buffer)?;
             if let Some((file, base)) = &target {

@@ -3,7 +3,6 @@
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::zeros::Filled;
 use crate::bytes::Bytes;
 use crate::error::{Context, Error, Result};
 use crate::tree::{Content, Opened};
@@ -13,8 +12,6 @@ use crate::tree::{Content, Opened};
 pub struct Disk {
     length: u64,
     extents: Vec<Extent>,
-    /// What is not zeros, once somebody looked; all that are clones of each other look once.
-    pub(super) filled: Arc<Mutex<Option<Arc<Filled>>>>,
 }
 
 /// Some bytes of a disk.
@@ -72,14 +69,14 @@ impl Disk {
         if end > length {
             return Err(Error::bug(format!("an extent ends at byte {end} of a disk of {length}")));
         }
-        Ok(Disk { length, extents, filled: Arc::default() })
+        Ok(Disk { length, extents })
     }
 
     /// A disk that is nothing but `content`.
     pub fn whole(content: Content) -> Self {
         let length = content.len();
         let extents = if length == 0 { Vec::new() } else { vec![Extent { at: 0, content }] };
-        Disk { length, extents, filled: Arc::default() }
+        Disk { length, extents }
     }
 
     /// The disk that these bytes are; what they know to be zero is a gap.
@@ -120,7 +117,7 @@ impl Disk {
     /// The same disk, with zeros up to a multiple of `unit` bytes.
     #[must_use]
     pub fn rounded(&self, unit: u64) -> Self {
-        Disk { length: self.length.next_multiple_of(unit), ..self.clone() }
+        Disk { length: self.length.next_multiple_of(unit), extents: self.extents.clone() }
     }
 
     /// The extents of the `length` bytes from `at` on, which may reach behind the end, as they lie from `to` on.

@@ -16,9 +16,9 @@ use crate::report::Stage;
 /// Zeros for the hash of holes.
 static ZEROS: [u8; 1 << 16] = [0; 1 << 16];
 /// Small writes are gathered up to as many bytes.
-const GATHERED: usize = 512 << 10;
+const GATHERED: usize = 1 << 20;
 /// Bytes after which the disk is told to take what was written.
-const EARLY: u64 = 8 << 20;
+const EARLY: u64 = 4 << 20;
 
 /// A sink whose skips are holes, and which hashes all that passes where it is asked to.
 pub struct FileSink<'a> {
@@ -122,10 +122,11 @@ struct Early {
 
 impl Target for Early {
     fn write_at(&self, bytes: &[u8], at: u64) -> io::Result<()> {
-        self.file.write_all_at(bytes, at)?;
         let end = at + bytes.len() as u64;
         let due = {
+            // One at a time, as the file system has it in any case: there the others would wait awake.
             let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+            self.file.write_all_at(bytes, at)?;
             let range = written.1.take().map_or(at..end, |range| range.start.min(at)..range.end.max(end));
             *written = (written.0 + bytes.len() as u64, Some(range));
             if written.0 < EARLY { None } else { std::mem::take(&mut *written).1 }
