@@ -81,6 +81,11 @@ impl Hello {
         cost
     }
 
+    /// The lock that the first build made.
+    pub fn lock(&self) -> PathBuf {
+        self.profile.with_extension("lock")
+    }
+
     /// The raw disk.
     pub fn raw(&self) -> PathBuf {
         self.output.join("hello-pod_1.raw")

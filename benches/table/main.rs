@@ -8,6 +8,7 @@
 //! says the ratio or the figure, what it must reach, and whether it does. A tool that is missing
 //! is an error that names its package; `tests/run` installs all of them.
 
+mod audit;
 mod boot;
 mod build;
 mod hello;
@@ -30,13 +31,14 @@ use row::Fallible;
 /// A section: its name, what it needs (program and package), and what it does.
 type Section = (&'static str, &'static [(&'static str, &'static str)], fn(&Bench) -> Fallible<()>);
 
-const SECTIONS: [Section; 7] = [
+const SECTIONS: [Section; 8] = [
     ("pack", &[("mksquashfs", "squashfs-tools"), ("unsquashfs", "squashfs-tools")], pack::run),
     ("verity", &[("veritysetup", "cryptsetup-bin")], verity::run),
     ("build", &[("tar", "tar"), ("zstd", "zstd"), ("unsquashfs", "squashfs-tools")], build::run),
     ("memory", &[], memory::run),
     ("image", &[], image::run),
     ("outputs", &[("qemu-img", "qemu-utils"), ("xorriso", "xorriso")], outputs::run),
+    ("audit", &[("diffoscope", "diffoscope-minimal"), ("unsquashfs", "squashfs-tools")], audit::run),
     ("boot", boot::NEEDS, boot::run),
 ];
 
