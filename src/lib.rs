@@ -55,6 +55,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arch::Arch;
+use digest::Digest;
 use error::Context as _;
 use lock::Lock;
 use manifest::Manifest;
@@ -62,7 +63,7 @@ use profile::{LoadOptions, Profile};
 use source::{Context, Update};
 
 /// What a build is asked for.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Request {
     /// The profile's file.
     pub profile: PathBuf,
@@ -76,12 +77,17 @@ pub struct Request {
     pub fast: bool,
     /// Compile without walls.
     pub unconfined: bool,
+    /// Sign the provenance.
+    pub sign: Option<Arc<audit::provenance::Private>>,
+    /// Who builds, as the provenance says it: a URI.
+    pub builder: Option<String>,
 }
 
 /// The level of zstd under `--fast`.
 pub const FAST_LEVEL: i32 = 3;
 
-/// Builds every output of a profile; beside them lie the manifest and the bills of materials.
+/// Builds every output of a profile; beside them lie the manifest and
+/// what others may want to know.
 pub fn build(request: &Request, cx: &Context) -> Result<Manifest> {
     let profile = load(request, cx)?;
     let lock = resolve(&profile, request.locked, cx)?;
@@ -98,13 +104,43 @@ pub fn build(request: &Request, cx: &Context) -> Result<Manifest> {
         manifest::Made { profile: &profile, lock: &lock, assembled: &assembled, root: &root, boot: &boot, layout };
     let manifest = Manifest::new(&made, request.fast, artifacts, cx.report.warnings())?;
     manifest.write(&request.output.join(manifest::NAME))?;
-    let mut beside = vec![manifest::NAME];
-    for (format, bytes) in audit::sbom::of_build(&root, &boot, cx)? {
-        temp::write_file(&request.output.join(format.file()), &bytes)?;
-        beside.push(format.file());
-    }
-    manifest.write_sums(&request.output, &beside)?;
+    account(request, &manifest, &lock, &assembled.record, &audit::sbom::of_build(&root, &boot, cx)?)?;
     Ok(manifest)
+}
+
+/// What others may want to know of a build, beside the artifacts: bills of materials, provenance, digests of it all.
+fn account(
+    request: &Request,
+    manifest: &Manifest,
+    lock: &Lock,
+    record: &record::Record,
+    bills: &[(audit::sbom::Format, Vec<u8>)],
+) -> Result<()> {
+    use audit::provenance::{self, Envelope};
+    let folder = &request.output;
+    let (own, _) = Digest::of_reader(std::fs::File::open(folder.join(manifest::NAME))?)?;
+    let mut beside = vec![(manifest::NAME.to_owned(), own)];
+    let put = |name: &str, bytes: &[u8]| {
+        temp::write_file(&folder.join(name), bytes)?;
+        Ok::<_, Error>((name.to_owned(), Digest::of(bytes)))
+    };
+    for (format, bytes) in bills {
+        beside.push(put(format.file(), bytes)?);
+    }
+    let builder = request.builder.as_deref().unwrap_or(provenance::BUILDER);
+    let made = provenance::Made { manifest, lock, record, beside: &beside, builder };
+    let statement = provenance::statement(&made)?;
+    beside.push(put(provenance::NAME, statement.as_bytes())?);
+    match &request.sign {
+        Some(key) => {
+            let envelope = Envelope::sign(statement.as_bytes(), provenance::IN_TOTO, key)?;
+            let text = serde_json::to_string(&envelope).map_err(|error| Error::bug(error.to_string()))? + "\n";
+            beside.push(put(provenance::SIGNED, text.as_bytes())?);
+        }
+        // One of an earlier build would be of other files.
+        None => temp::remove(&folder.join(provenance::SIGNED))?,
+    }
+    manifest.write_sums(folder, &beside)
 }
 
 /// A build up to what boots, without an output.

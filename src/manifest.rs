@@ -234,14 +234,10 @@ impl Manifest {
     }
 
     /// What sha256sum checks: the digest of every artifact, and of the files `beside` them, itself among those.
-    pub fn write_sums(&self, folder: &Path, beside: &[&str]) -> Result<()> {
-        let digest = |name: &&str| {
-            let file = std::fs::File::open(folder.join(name)).context(|| format!("reading `{name}`"))?;
-            Ok((Digest::of_reader(file)?.0, name.to_string()))
-        };
-        let beside = beside.iter().map(digest).collect::<Result<Vec<_>>>()?;
-        let artifacts = self.artifacts.iter().map(|artifact| (artifact.sha256, artifact.path.clone()));
-        let lines: String = artifacts.chain(beside).map(|(digest, path)| format!("{digest}  {path}\n")).collect();
+    pub fn write_sums(&self, folder: &Path, beside: &[(String, Digest)]) -> Result<()> {
+        let artifacts = self.artifacts.iter().map(|artifact| (artifact.path.as_str(), artifact.sha256));
+        let beside = beside.iter().map(|(name, digest)| (name.as_str(), *digest));
+        let lines: String = artifacts.chain(beside).map(|(path, digest)| format!("{digest}  {path}\n")).collect();
         temp::write_file(&folder.join(SUMS), lines.as_bytes())
     }
 

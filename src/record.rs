@@ -10,7 +10,7 @@
 //! container image, a file of the root) is named by its digest, `files/SHA256`: whoever builds from the record
 //! lays it there, out of the store or from wherever it came.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use crate::arch::Arch;
@@ -35,6 +35,8 @@ pub struct Record {
     pub profile: String,
     /// A lock as it lies beside a profile.
     pub lock: String,
+    /// What the profile takes from beside it.
+    pub files: BTreeSet<Digest>,
 }
 
 impl Record {
@@ -51,7 +53,11 @@ impl Record {
         if let Some(path) = lost {
             return Err(Error::bug(format!("`{}` was not read", path.display())));
         }
-        Ok(Record { profile: profile::show(&named, None), lock: only(lock, profile.image.arch).text()? })
+        Ok(Record {
+            profile: profile::show(&named, None),
+            lock: only(lock, profile.image.arch).text()?,
+            files: locals.values().copied().collect(),
+        })
     }
 
     /// The digest of the profile, and thereby of every file beside it.

@@ -135,6 +135,16 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
     temp.persist(path, 0o644)
 }
 
+/// Removes the file at `path`, if there is one.
+pub fn remove(path: &Path) -> Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(error).context(|| format!("removing `{}`", path.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// From now on SIGINT, SIGTERM and SIGHUP end the programs that we started, take unfinished files
 /// away and end the process with 130.
 pub fn clean_on_signals() -> Result<()> {

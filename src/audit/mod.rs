@@ -5,6 +5,7 @@ mod contents;
 pub mod diff;
 pub(crate) mod image;
 mod opened;
+pub mod provenance;
 pub mod sbom;
 mod verify;
 

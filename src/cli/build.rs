@@ -1,8 +1,10 @@
 //! `build`: every output of a profile.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::arch::Arch;
+use crate::audit::provenance::Private;
 use crate::error::Result;
 use crate::source::Context;
 use crate::{Request, build, manifest};
@@ -34,6 +36,12 @@ pub struct Args {
     /// Build Go programs without the sandbox where the kernel has none.
     #[arg(long)]
     unconfined: bool,
+    /// Sign the provenance: a private key in PEM, Ed25519 or ECDSA P-256; writes provenance.dsse.json.
+    #[arg(long, value_name = "KEY")]
+    sign: Option<PathBuf>,
+    /// Who builds, as the provenance says it.
+    #[arg(long, value_name = "URI")]
+    builder: Option<String>,
 }
 
 /// Builds.
@@ -47,6 +55,9 @@ pub fn run(args: &Args, cx: &Context) -> Result<()> {
         locked: args.locked,
         fast: args.fast,
         unconfined: args.unconfined,
+        // Read first: a build that cannot be signed would be for nothing.
+        sign: args.sign.as_deref().map(Private::read).transpose()?.map(Arc::new),
+        builder: args.builder.clone(),
     };
     let manifest = build(&request, &cx)?;
     let path = args.output.join(manifest::NAME);

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::audit;
+use crate::audit::provenance::{self, Public};
 use crate::error::{Error, Kind, Result};
 use crate::manifest::Manifest;
 use crate::report::Report;
@@ -10,13 +11,23 @@ use crate::report::Report;
 /// `imagebuild verify out/node_1.0.0.raw`
 #[derive(clap::Args)]
 #[command(after_help = "Checks both copies of the partition table, the tables of the ESP, every block of the root\n\
-    against the root hash of the command line, and the manifest. Exits with 5 where something does not fit.")]
+    against the root hash of the command line, the manifest, and the provenance where one is named. Exits with 5\n\
+    where something does not fit.\n\n\
+    Examples:\n  \
+    imagebuild verify node.raw\n  \
+    imagebuild verify node.raw --provenance provenance.dsse.json --key ci.pub")]
 pub struct Args {
     /// The raw image.
     image: PathBuf,
     /// The manifest to compare with [default: manifest.json beside the image, where there is one].
     #[arg(long, value_name = "FILE")]
     manifest: Option<PathBuf>,
+    /// The provenance that must be of this image: a statement, or one in a signed envelope.
+    #[arg(long, value_name = "FILE")]
+    provenance: Option<PathBuf>,
+    /// The public key in PEM that must have signed it.
+    #[arg(long, value_name = "PUB", requires = "provenance")]
+    key: Option<PathBuf>,
 }
 
 /// Verifies with `jobs` threads.
@@ -25,8 +36,13 @@ pub fn run(args: &Args, jobs: usize, report: &Report) -> Result<()> {
         Some(path) => Some(Manifest::read(path)?),
         None => beside(&args.image)?,
     };
-    let faults =
+    let mut faults =
         audit::verify(&args.image, manifest.as_ref(), jobs, |what| report.detail(|| format!("checked {what}")))?;
+    if let Some(file) = &args.provenance {
+        let key = args.key.as_deref().map(Public::read).transpose()?;
+        faults.extend(provenance::check(file, key.as_ref(), &args.image)?);
+        report.detail(|| "checked the provenance".to_owned());
+    }
     report.event(&serde_json::json!({
         "event": "verify",
         "image": args.image.display().to_string(),
