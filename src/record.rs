@@ -67,8 +67,8 @@ impl Record {
 }
 
 /// The inputs and the moment of the image, and nothing of other images. Release files are left out: they change from
-/// day to day where no package does, and a build does not read them. Toolchains stay, of whatever host: they are
-/// what a rebuild elsewhere needs, and the same image comes of each.
+/// day to day where no package does, and a build does not read them. Toolchains stay, those of every kind of host: they are
+/// what a rebuild needs, wherever it is done.
 fn only(lock: &Lock, arch: Arch) -> Lock {
     let mut lock = lock.clone();
     lock.image.retain(|other, _| *other == arch);

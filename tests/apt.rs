@@ -240,7 +240,11 @@ fn a_go_program_s_source_and_toolchain_are_locked() -> Result<()> {
     let names = |inputs: &[imagebuild::lock::Input]| inputs.iter().map(|input| input.name.clone()).collect::<Vec<_>>();
     assert_eq!(names(&lock.image[&Arch::Amd64].inputs), ["go/kubelet/prog_1.dsc", "go/kubelet/prog_1.tar.gz"]);
     let tools = ["go", "go-src", "libc6"].map(|name| format!("go/kubelet/toolchain/{name}"));
-    assert_eq!(names(&lock.toolchain[&host].inputs), tools);
+    // Those of every kind of host, so that the lock is the same whoever makes it.
+    assert_eq!(lock.toolchain.keys().copied().collect::<Vec<_>>(), Arch::ALL);
+    for section in lock.toolchain.values() {
+        assert_eq!(names(&section.inputs), tools);
+    }
     let fetched = fetch(&lock, &profile, Arch::Amd64, Some(host), &cx)?;
     assert_eq!(std::fs::read(fetched.input("go/kubelet/prog_1.dsc")?.path()).unwrap(), b"dsc");
     assert!(fetched.input("go/kubelet/toolchain/libc6").is_ok());
@@ -252,7 +256,12 @@ fn a_go_program_s_source_and_toolchain_are_locked() -> Result<()> {
     assert_eq!(both.image[&Arch::Amd64], lock.image[&Arch::Amd64]);
     assert!(both.image.contains_key(&Arch::Arm64));
     both.check(&profile, Some(host))?;
-    both.check(&other, Some(host))
+    both.check(&other, Some(host))?;
+    // An archive that has them for one kind of host alone gives those, and a lock that has no others still fits.
+    archive.publish(&[host.name()]);
+    let one = resolve(&profile, None, &Update::Nothing, &Run::new().context(false))?;
+    assert_eq!(one.toolchain.keys().copied().collect::<Vec<_>>(), [host]);
+    one.check(&profile, Some(host))
 }
 
 #[test]

@@ -11,7 +11,7 @@ use super::context::Context;
 use super::http::Client;
 use crate::arch::Arch;
 use crate::epoch::Epoch;
-use crate::error::{Context as _, Error, Result};
+use crate::error::{Context as _, Error, Kind, Result};
 use crate::lock::{self, Input, Location, Lock, SCHEMA, Section, Wants};
 use crate::profile::{Package, Profile, Source};
 use crate::report::Stage;
@@ -145,8 +145,25 @@ impl<'a> Resolver<'a> {
         } else {
             let host = host.ok_or_else(|| Error::user("Go programs are built on hosts of amd64 or arm64 only"))?;
             lock.toolchain.insert(host, self.toolchain(host)?);
+            for other in Arch::ALL.into_iter().filter(|other| *other != host) {
+                lock.toolchain.extend(self.toolchain_elsewhere(other)?.map(|section| (other, section)));
+            }
         }
         Ok(lock)
+    }
+
+    /// The toolchain of another kind of host, so that what a lock holds does not follow from who made it; none where the
+    /// archives have none for it.
+    fn toolchain_elsewhere(&self, host: Arch) -> Result<Option<Section>> {
+        let mut archives = self.wants.go.values().filter_map(|(_, tools)| self.archives.get(tools.from.as_str()));
+        if !archives.all(|archive| archive.offers(host)) {
+            return Ok(None);
+        }
+        match self.toolchain(host) {
+            // It is offered without this toolchain.
+            Err(error) if error.kind() == Kind::User => Ok(None),
+            section => section.map(Some),
+        }
     }
 
     /// The packages and other inputs of an image, and which keys of `without` were used.

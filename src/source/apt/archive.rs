@@ -10,6 +10,7 @@ use super::keys::Keys;
 use super::mirror::{self, Host};
 use super::release::Release;
 use super::{seen, signature};
+use crate::arch::Arch;
 use crate::digest::Digest;
 use crate::error::{Context as _, Error, Result};
 use crate::lock;
@@ -136,6 +137,12 @@ impl<'a> Archive<'a> {
             }
         }
         Err(last)
+    }
+
+    /// Whether every suite has packages for an architecture.
+    pub fn offers(&self, arch: Arch) -> bool {
+        let names = |suite: &Suite| suite.release.architectures.iter().any(|known| known == arch.name());
+        self.suites.iter().all(names)
     }
 
     /// Adds the binary packages of every suite and component.
