@@ -72,8 +72,12 @@ pub struct Slot {
 impl Image {
     /// Opens an image of any format and reads its partition table.
     pub fn open(path: &Path) -> Result<Self> {
-        let bytes = output::open(path)?.disk;
-        let found = gpt::read(&*bytes).context(|| format!("reading `{}`", path.display()))?;
+        Self::of(output::open(path)?.disk).context(|| format!("reading `{}`", path.display()))
+    }
+
+    /// Reads the partition table of a disk.
+    pub fn of(bytes: Arc<dyn Bytes>) -> Result<Self> {
+        let found = gpt::read(&*bytes)?;
         Ok(Image { bytes, table: found.table, faults: found.faults })
     }
 

@@ -6,6 +6,7 @@ pub mod diff;
 pub(crate) mod image;
 mod opened;
 pub mod provenance;
+pub mod reproduce;
 pub mod sbom;
 mod verify;
 

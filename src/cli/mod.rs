@@ -17,6 +17,7 @@ mod ls;
 mod man;
 mod new;
 mod pack;
+mod reproduce;
 mod sbom;
 mod schema;
 mod show;
@@ -140,6 +141,8 @@ enum Verb {
     Cat(cat::Args),
     /// Write the bill of materials of an image: SPDX or CycloneDX.
     Sbom(sbom::Args),
+    /// Build an image again from what it carries, and tell where the two differ first.
+    Reproduce(reproduce::Args),
     /// Check an image against its root hash and its manifest.
     Verify(verify::Args),
     /// Print the manual page, or write all of them into a folder.
@@ -224,6 +227,7 @@ impl Cli {
             Verb::Sbom(args) if args.of_profile() => sbom::of_profile(args, &self.global.context(report)?),
             Verb::Sbom(args) => sbom::of_image(args, report),
             Verb::Verify(args) => verify::run(args, self.global.jobs(), report),
+            Verb::Reproduce(args) => reproduce::run(args, &self.global.context(report)?),
             Verb::Man(args) => man::run(args),
             Verb::Pack(args) => pack::run(args, report, self.global.jobs()),
             Verb::Check(args) => check::run(args, report),

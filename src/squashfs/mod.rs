@@ -28,6 +28,7 @@ mod xattr;
 
 pub use codec::Codec;
 pub use read::{Image, Node, NodeKind, OpenFile};
+pub use superblock::{SIZE as SUPERBLOCK, Superblock};
 pub use write::write;
 
 use serde::{Deserialize, Serialize};

@@ -46,7 +46,7 @@ pub struct Superblock {
     pub fragments: u32,
     /// The codec's number.
     pub compressor: u16,
-    /// See [`flag`].
+    /// Bits, as `flag` names them.
     pub flags: u16,
     /// Entries of the id table.
     pub ids: u16,

@@ -1,6 +1,7 @@
 //! A reader of FAT32 that believes nothing: every number is bounded, every chain ends.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use super::directory::UNITS;
 use super::{DIRECTORY, ENTRY, FIRST, LONG, MIN_CLUSTERS, VOLUME, checksum};
@@ -20,6 +21,7 @@ const MAX_TOTAL: usize = 32 << 20;
 /// A volume whose geometry was checked.
 pub struct Reader<'a> {
     bytes: &'a dyn Bytes,
+    sector: u64,
     cluster: u64,
     fat_at: u64,
     fat_bytes: u64,
@@ -62,6 +64,7 @@ impl<'a> Reader<'a> {
         }
         Ok(Reader {
             bytes,
+            sector,
             cluster: sector * per_cluster,
             fat_at: u16_at(14) * sector,
             fat_bytes: fat_sectors * sector,
@@ -89,6 +92,36 @@ impl<'a> Reader<'a> {
             return Err(Error::user(format!("`{}` has {size} bytes, but its chain in the FAT is shorter", file.path)));
         }
         out.truncate(size as usize);
+        Ok(out)
+    }
+
+    /// Bytes of a sector.
+    pub fn sector(&self) -> u64 {
+        self.sector
+    }
+
+    /// Where both tables lie.
+    pub fn tables(&self) -> Range<u64> {
+        self.fat_at..self.data_at
+    }
+
+    /// Where a file's clusters lie, in the order of its bytes.
+    pub fn clusters(&self, file: &File) -> Result<Vec<Range<u64>>> {
+        let mut out = Vec::new();
+        let (mut at, mut left) = (file.cluster, u64::from(file.size));
+        while left > 0 {
+            let index = u64::from(at).checked_sub(u64::from(FIRST)).filter(|index| *index < self.clusters);
+            let index = index.ok_or_else(|| Error::user(format!("a chain of the FAT leads to cluster {at}")))?;
+            if out.len() as u64 >= self.clusters {
+                return Err(circle());
+            }
+            let start = self.data_at + index * self.cluster;
+            out.push(start..start + self.cluster);
+            left = left.saturating_sub(self.cluster);
+            let mut next = [0; 4];
+            self.bytes.read_at(&mut next, self.fat_at + u64::from(at) * 4)?;
+            at = u32::from_le_bytes(next) & 0x0fff_ffff;
+        }
         Ok(out)
     }
 

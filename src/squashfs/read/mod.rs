@@ -77,6 +77,11 @@ impl Image {
         }
     }
 
+    /// The superblock.
+    pub fn superblock(&self) -> &Superblock {
+        &self.superblock
+    }
+
     /// Bytes of a data block.
     pub fn block_size(&self) -> u32 {
         self.superblock.block_size

@@ -1,0 +1,210 @@
+//! `reproduce`: whether an image comes of the profile and the lock that it carries.
+
+mod twice;
+
+use std::path::{Path, PathBuf};
+
+use crate::audit::{Image, Opened, reproduce};
+use crate::digest::Digest;
+use crate::error::{Context as _, Error, Kind, Result};
+use crate::lock::Lock;
+use crate::path::RootPath;
+use crate::profile::{self, LoadOptions};
+use crate::record;
+use crate::report::Report;
+use crate::source::Context;
+use crate::store::Store;
+use crate::temp::{TempFolder, beside, write_file};
+use crate::{Request, build, manifest, output};
+
+/// As large as a part of the record is read.
+const LIMIT: u64 = 64 << 20;
+
+/// `imagebuild reproduce node.raw`
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  \
+    imagebuild reproduce node.raw                  build it again, compare every byte\n  \
+    imagebuild reproduce node.raw --files repo     files beside the profile are found there by their digest\n  \
+    imagebuild reproduce node.raw --no-cache       believe nothing that the store derived before\n  \
+    imagebuild reproduce node.toml --twice         build twice from scratch, under other conditions\n\n\
+    Takes profile and lock out of the image, builds from the store or the archives, and compares. Exits with 5 where\n\
+    the images differ, and tells where they do first, in which structure and field, and what such a difference comes\n\
+    from.")]
+pub struct Args {
+    /// The image, of any format; its manifest beside it tells whether it was a fast build. With `--twice` a profile.
+    image: PathBuf,
+    /// Build the profile twice without derived values, with other threads, zone, locale, folder and home, and compare.
+    #[arg(long, conflicts_with_all = ["files", "no_cache"])]
+    twice: bool,
+    /// A folder with the files that lay beside the profile, whatever their names.
+    #[arg(long, value_name = "DIR")]
+    files: Option<PathBuf>,
+    /// Pack as `build --fast` does.
+    #[arg(long)]
+    fast: bool,
+    /// Ignore derived values in the store; inputs are kept.
+    #[arg(long)]
+    no_cache: bool,
+    /// Build Go programs without the sandbox where the kernel has none.
+    #[arg(long)]
+    unconfined: bool,
+}
+
+/// Builds again and compares.
+pub fn run(args: &Args, cx: &Context<'_>) -> Result<()> {
+    if args.twice {
+        return twice::run(args, cx);
+    }
+    let doing = || format!("reproducing `{}`", args.image.display());
+    let folder = TempFolder::new_in(beside(&args.image)).context(doing)?;
+    let profile = lay(args, folder.path(), &cx.store).context(doing)?;
+    let store = if args.no_cache { cx.store.clone().without_derived() } else { cx.store.clone() };
+    let cx = cx.with_store(store);
+    let out = folder.path().join("out");
+    let request = Request {
+        profile,
+        output: out.clone(),
+        locked: true,
+        fast: args.fast || was_fast(&args.image),
+        unconfined: args.unconfined,
+        ..Request::default()
+    };
+    let made = build(&request, &cx).map_err(|error| lost(error, &args.image)).context(doing)?;
+    compare(&args.image, &out, &made, cx.report).context(doing)
+}
+
+/// Writes profile, lock and the files beside the profile into a folder; gives the profile's path.
+fn lay(args: &Args, folder: &Path, store: &Store) -> Result<PathBuf> {
+    let opened = Opened::open(&args.image)?;
+    let text = |name: &str| -> Result<Vec<u8>> {
+        let path = RootPath::new(format!("{}/{name}", record::FOLDER))?;
+        let missing = || {
+            Error::user(format!("the image carries no `{path}`"))
+                .hint("only images that this tool built say what they were made of")
+        };
+        let node = opened.root.find(&path)?.ok_or_else(missing)?;
+        opened.root.read_file(&node, LIMIT)
+    };
+    let path = folder.join(record::PROFILE);
+    write_file(&path, &text(record::PROFILE)?)?;
+    let lock = folder.join(record::LOCK);
+    write_file(&lock, &text(record::LOCK)?)?;
+    if Lock::path_for(&path) != lock {
+        return Err(Error::bug("the record's lock does not lie where it is looked for"));
+    }
+    let files = folder.join(record::FILES);
+    std::fs::create_dir(&files).context(|| format!("making `{}`", files.display()))?;
+    let brought = args.files.as_deref().map(digests).transpose()?.unwrap_or_default();
+    for digest in named(&text(record::PROFILE)?) {
+        let to = files.join(digest.to_string());
+        let from = store
+            .blob(&digest)
+            .map(|blob| blob.path().to_owned())
+            .or_else(|| brought.iter().find(|(known, _)| *known == digest).map(|(_, path)| path.clone()));
+        let missing = || {
+            Error::new(Kind::Source, format!("a file beside the profile, sha256 {digest}, is not in the store"))
+                .hint("name a folder that holds it: --files DIR")
+        };
+        let from = from.ok_or_else(missing)?;
+        std::fs::copy(&from, &to).context(|| format!("copying `{}`", from.display()))?;
+        // The name says what it must be.
+        let (found, _) = Digest::of_reader(std::fs::File::open(&to)?)?;
+        if found != digest {
+            return Err(Error::system(format!("`{}` has changed while it was read", from.display())));
+        }
+    }
+    profile::load(&path, &LoadOptions::default())?;
+    Ok(path)
+}
+
+/// The digests that a record's profile names files by.
+fn named(profile: &[u8]) -> Vec<Digest> {
+    let text = String::from_utf8_lossy(profile);
+    let start = format!("{}/", record::FILES);
+    let mut out: Vec<Digest> =
+        text.split(['"', '\'']).filter_map(|word| word.strip_prefix(&start)?.parse().ok()).collect();
+    out.sort();
+    out.dedup();
+    out
+}
+
+/// The digest of every file directly in a folder.
+fn digests(folder: &Path) -> Result<Vec<(Digest, PathBuf)>> {
+    let doing = || format!("reading `{}`", folder.display());
+    let mut out = Vec::new();
+    for entry in std::fs::read_dir(folder).context(doing)? {
+        let path = entry.context(doing)?.path();
+        if path.is_file() {
+            let (digest, _) = Digest::of_reader(std::fs::File::open(&path)?).context(doing)?;
+            out.push((digest, path));
+        }
+    }
+    Ok(out)
+}
+
+/// Whether the manifest beside an image says that it was packed in a hurry.
+fn was_fast(image: &Path) -> bool {
+    manifest::Manifest::read(&image.with_file_name(manifest::NAME)).is_ok_and(|manifest| manifest.fast)
+}
+
+/// What is still to be proven where an input is gone.
+fn lost(error: Error, image: &Path) -> Error {
+    match error.kind() {
+        Kind::Source => error.hint(format!(
+            "without it only the seal can be checked: imagebuild verify {}; other stores or mirrors may have it: --store, --mirror",
+            image.display()
+        )),
+        _ => error,
+    }
+}
+
+fn compare(image: &Path, out: &Path, made: &manifest::Manifest, report: &Report) -> Result<()> {
+    let (own, size) = Digest::of_reader(std::fs::File::open(image)?)?;
+    if let Some(same) = made.artifacts.iter().find(|artifact| artifact.sha256 == own && artifact.size == size) {
+        report
+            .event(&serde_json::json!({ "event": "reproduce", "identical": true, "sha256": own, "output": same.path }));
+        report.say(&format!("identical: `{}` is the output `{}`, sha256 {own}", image.display(), same.path));
+        return Ok(());
+    }
+    let disk = output::open(image)?;
+    let mut found: Option<(&str, reproduce::Difference)> = None;
+    for artifact in &made.artifacts {
+        let Ok(again) = output::open(&out.join(&artifact.path)) else { continue };
+        // A kernel or a manifest of a bundle is an artifact, too.
+        if Image::of(again.disk.clone()).is_err() {
+            continue;
+        }
+        // Another output's disk may be larger, or have words of its own: the nearest one tells the most.
+        match reproduce::first(&disk.disk, &again.disk)? {
+            None => {
+                let message =
+                    format!("the disk in it is that of the output `{}`, but the file is another", artifact.path);
+                return Err(Error::new(Kind::Found, message)
+                    .hint("it was converted, or compressed by another version of the tool"));
+            }
+            Some(difference) if found.as_ref().is_none_or(|(_, best)| difference.at > best.at) => {
+                found = Some((&artifact.path, difference));
+            }
+            Some(_) => {}
+        }
+    }
+    let (name, difference) = found.ok_or_else(|| Error::user("the record builds no disk"))?;
+    tell(name, &difference, report);
+    Err(Error::new(Kind::Found, format!("it differs from the output `{name}` first at {difference}"))
+        .hint("what differs besides: imagebuild diff IMAGE FOLDER, where FOLDER holds a build from the image's record"))
+}
+
+/// The difference for machines.
+fn tell(output: &str, difference: &reproduce::Difference, report: &Report) {
+    report.event(&serde_json::json!({
+        "event": "reproduce",
+        "identical": false,
+        "output": output,
+        "at": difference.at,
+        "structure": difference.structure,
+        "field": difference.field,
+        "image": difference.values.0,
+        "again": difference.values.1,
+        "cause": difference.cause,
+    }));
+}
