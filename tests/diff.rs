@@ -31,6 +31,8 @@ Installed-Size: 20
 Depends: base (>= 1)
 ";
 
+const PROFILE: &str = "[kubelet]\npath = \"/etc/containerd/config.toml\"\n[[file]]\npath = \"/etc/tool.conf\"\n";
+
 fn path(path: &str) -> RootPath {
     RootPath::new(path).unwrap()
 }
@@ -239,6 +241,41 @@ fn the_profile_that_an_image_carries_accounts_for_its_files() {
     assert!(out.contains("Files (1 changed)\n  ~ /etc/motd  file of 4 bytes, 0644 0:0\n"), "{out}");
     assert!(out.ends_with("\n1 difference\n"), "{out}");
     run(0, folder.path(), &["--fail-on", "unowned", "a.raw", "b.raw"]);
+}
+
+/// `why` and `du` read the same inventory.
+#[test]
+fn what_brought_a_thing_and_what_it_weighs() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut tree = tree();
+    put(&mut tree, "/usr/lib/imagebuild/profile.toml", PROFILE.into());
+    let lock = "schema = 1\nepoch = 1\n[image.amd64]\n[[image.amd64.package]]\nname = \"tool\"\nversion = \"2.0-1\"\n\
+        arch = \"amd64\"\nfrom = \"d\"\nsuite = \"s\"\nrequested = true\npath = \"p\"\nsize = 1\nsha256 = \"";
+    put(&mut tree, "/usr/lib/imagebuild/profile.lock", format!("{lock}{}\"\n", "0".repeat(64)).into_bytes());
+    image(folder.path(), "a.raw", tree);
+    let tool = |code: i32, words: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_imagebuild"));
+        let output = command.current_dir(folder.path()).args(words).output().unwrap();
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{words:?}\n{error}");
+        (String::from_utf8_lossy(&output.stdout).into_owned(), error)
+    };
+    assert_eq!(tool(0, &["why", "a.raw", "tool"]).0, "tool 2.0-1\n  asked for by the profile\n");
+    let base = "base 1.0-1\n  tool (asked for) > base\n  needed by tool\n";
+    assert_eq!(tool(0, &["why", "a.raw", "base"]).0, base);
+    let file = "/etc/tool.conf\n  the profile's [[file]]\n  of the package tool 2.0-1\n    asked for by the profile\n";
+    assert_eq!(tool(0, &["why", "a.raw", "/etc/tool.conf"]).0, file);
+    let made = "/etc/passwd\n  no package and no line of the profile: the build made it\n";
+    assert_eq!(tool(0, &["why", "a.raw", "/etc/passwd"]).0, made);
+    let program = "/etc/containerd/config.toml\n  the profile's [kubelet]\n";
+    assert_eq!(tool(0, &["why", "a.raw", "/etc/containerd/config.toml"]).0, program);
+    assert!(tool(2, &["why", "a.raw", "tol"]).1.contains("did you mean `tool`?"));
+    assert!(tool(2, &["why", "a.raw", "/none"]).1.contains("has no `/none`"));
+    let sizes: serde_json::Value = serde_json::from_str(&tool(0, &["--json", "du", "a.raw"]).0).unwrap();
+    // /usr/bin/tool has 9 bytes, /etc/tool.conf 14.
+    let of_tool = sizes["packages"].as_array().unwrap().iter().find(|entry| entry["package"] == "tool").unwrap();
+    assert_eq!(of_tool["bytes"], 23);
+    assert!(tool(0, &["du", "a.raw"]).0.contains("%  all of it\n"));
 }
 
 #[test]

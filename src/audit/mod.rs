@@ -4,6 +4,7 @@ pub mod browse;
 mod contents;
 pub mod diff;
 pub(crate) mod image;
+pub mod inventory;
 mod opened;
 pub mod provenance;
 pub mod reproduce;

@@ -9,6 +9,7 @@ mod completions;
 mod container;
 mod convert;
 mod diff;
+mod du;
 mod input;
 mod inspect;
 mod lint;
@@ -25,6 +26,7 @@ mod store;
 mod update;
 mod vendor;
 mod verify;
+mod why;
 
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
@@ -131,6 +133,10 @@ enum Verb {
     Pack(pack::Args),
     /// Tell what differs between two profiles, locks, folders of outputs or images.
     Diff(diff::Args),
+    /// Print the bytes of an image's root by package.
+    Du(du::Args),
+    /// Say what brought a package or a file into an image.
+    Why(why::Args),
     /// Show what an image holds.
     Inspect(inspect::Args),
     /// Hold any image against what firmware, importers and its own seal ask for.
@@ -220,6 +226,8 @@ impl Cli {
             Verb::Clouds(args) => clouds::run(args, report),
             Verb::Completions(args) => completions::run(args),
             Verb::Diff(args) => diff::run(args, report),
+            Verb::Du(args) => du::run(args, report),
+            Verb::Why(args) => why::run(args, report),
             Verb::Inspect(args) => inspect::run(args, report),
             Verb::Lint(args) => lint::run(args, report),
             Verb::Ls(args) => ls::run(args, report),

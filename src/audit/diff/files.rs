@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use super::Found;
 use super::change::{Change, Flag, Kind, Topic, Weight};
 use super::elf;
-use super::root::Root;
 use super::side::Side;
 use super::text;
+use crate::audit::inventory::Inventory;
 use crate::error::Result;
 use crate::path::RootPath;
 use crate::squashfs::{Node, NodeKind};
@@ -73,8 +73,8 @@ pub fn compare(a: &Side, b: &Side, found: &mut Found) -> Result<()> {
 
 /// What accounts for changes of files.
 struct Cause<'a> {
-    before: &'a Root,
-    after: &'a Root,
+    before: &'a Inventory,
+    after: &'a Inventory,
     /// Whether the kernel is another one.
     modules: bool,
 }
@@ -96,7 +96,7 @@ impl Cause<'_> {
             return;
         }
         // A folder on the way to something is told with that.
-        let leads = |root: &Root| {
+        let leads = |root: &Inventory| {
             let folder = root.nodes.get(path).is_some_and(|node| node.kind == NodeKind::Directory);
             folder && root.below(path).next().is_some()
         };
@@ -111,7 +111,7 @@ impl Cause<'_> {
             }
             return;
         };
-        let version = |root: &Root| root.packages.get(&*owner).map(|package| package.version.clone());
+        let version = |root: &Inventory| root.packages.get(&*owner).map(|package| package.version.clone());
         let (old, new) = (version(self.before), version(self.after));
         change.group = Some(format!("files of package {owner}"));
         match (old, new) {

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Found;
 use super::change::{Change, Topic};
 use super::identity::pairs;
-use super::root::Root;
 use super::side::Side;
+use crate::audit::inventory::Inventory;
 use crate::path::RootPath;
 use crate::squashfs::NodeKind;
 
@@ -22,7 +22,7 @@ pub fn compare(a: &Side, b: &Side, found: &mut Found) -> crate::Result<()> {
 }
 
 /// Lines of the account files by their first field.
-fn accounts(before: &Root, after: &Root, found: &mut Found) -> crate::Result<()> {
+fn accounts(before: &Inventory, after: &Inventory, found: &mut Found) -> crate::Result<()> {
     let files = [
         ("/etc/passwd", "user"),
         ("/etc/group", "group"),
@@ -30,7 +30,7 @@ fn accounts(before: &Root, after: &Root, found: &mut Found) -> crate::Result<()>
         ("/etc/gshadow", "group password of"),
     ];
     for (path, word) in files {
-        let read = |root: &Root| -> crate::Result<BTreeMap<String, String>> {
+        let read = |root: &Inventory| -> crate::Result<BTreeMap<String, String>> {
             let text = root.text(path, MAX)?.unwrap_or_default();
             let lines = text.lines().filter_map(|line| line.split_once(':'));
             Ok(lines.map(|(name, rest)| (name.to_owned(), rest.to_owned())).collect())
@@ -59,7 +59,7 @@ fn accounts(before: &Root, after: &Root, found: &mut Found) -> crate::Result<()>
 }
 
 /// Kernel settings by key, in the order in which systemd-sysctl takes them, and modules that are loaded.
-fn settings(before: &Root, after: &Root, found: &mut Found) -> crate::Result<()> {
+fn settings(before: &Inventory, after: &Inventory, found: &mut Found) -> crate::Result<()> {
     for (folder, word) in [("sysctl.d", "sysctl"), ("modules-load.d", "module")] {
         let (old, new) = (effective(before, folder)?, effective(after, folder)?);
         let mut files = BTreeSet::new();
@@ -78,7 +78,7 @@ fn settings(before: &Root, after: &Root, found: &mut Found) -> crate::Result<()>
 }
 
 /// Values by key with the file that sets each: a file in /etc hides one of its name in /usr/lib, later names win.
-fn effective(root: &Root, folder: &str) -> crate::Result<BTreeMap<String, (String, String)>> {
+fn effective(root: &Inventory, folder: &str) -> crate::Result<BTreeMap<String, (String, String)>> {
     let mut files = root.files(&format!("/usr/lib/{folder}"))?;
     files.extend(root.files(&format!("/etc/{folder}"))?);
     let mut out = BTreeMap::new();
@@ -98,7 +98,7 @@ fn effective(root: &Root, folder: &str) -> crate::Result<BTreeMap<String, (Strin
 }
 
 /// Units: enabled by links, masked by a link to nowhere, writable and listening by what they say.
-fn units(before: &Root, after: &Root, found: &mut Found) -> crate::Result<()> {
+fn units(before: &Inventory, after: &Inventory, found: &mut Found) -> crate::Result<()> {
     let (old, new) = (enabled(before)?, enabled(after)?);
     pairs(&old, &new, |name, old, new| {
         let text = |state: &Option<(String, RootPath)>| state.as_ref().map(|state| state.0.clone());
@@ -138,7 +138,7 @@ fn units(before: &Root, after: &Root, found: &mut Found) -> crate::Result<()> {
 const FOLDERS: [&str; 2] = ["/etc/systemd/system", "/usr/lib/systemd/system"];
 
 /// `unit link` -> what that link says and where it lies.
-fn enabled(root: &Root) -> crate::Result<BTreeMap<String, (String, RootPath)>> {
+fn enabled(root: &Inventory) -> crate::Result<BTreeMap<String, (String, RootPath)>> {
     let mut out = BTreeMap::new();
     let etc = RootPath::new(FOLDERS[0])?;
     for node in root.below(&etc) {
@@ -170,7 +170,7 @@ struct Declared {
 const LISTENS: [&str; 5] = ["ListenStream", "ListenDatagram", "ListenSequentialPacket", "ListenFIFO", "ListenNetlink"];
 
 /// Mounts that can be written and sockets that units declare.
-fn declared(root: &Root) -> crate::Result<BTreeMap<String, Declared>> {
+fn declared(root: &Inventory) -> crate::Result<BTreeMap<String, Declared>> {
     let mut out = BTreeMap::new();
     let mut seen = BTreeSet::new();
     for folder in FOLDERS {

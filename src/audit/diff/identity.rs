@@ -21,7 +21,7 @@ pub fn compare(a: &Side, b: &Side, found: &mut Found) -> crate::Result<()> {
 
 fn named(a: &Side, b: &Side, found: &mut Found) -> crate::Result<()> {
     if let (Some(before), Some(after)) = (a.root(), b.root()) {
-        let read = |root: &super::root::Root| -> crate::Result<BTreeMap<String, String>> {
+        let read = |root: &crate::audit::inventory::Inventory| -> crate::Result<BTreeMap<String, String>> {
             let text = root.text("/usr/lib/os-release", MAX)?.unwrap_or_default();
             let pairs = text.lines().filter_map(|line| line.split_once('='));
             Ok(pairs.map(|(key, value)| (key.to_owned(), value.trim_matches('"').to_owned())).collect())

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Found;
 use super::change::{Change, Kind, Topic, Weight};
 use super::identity::pairs;
-use super::root::Root;
 use super::side::Side;
+use crate::audit::inventory::Inventory;
 use crate::path::RootPath;
 
 /// As large as a kernel's configuration is read.
@@ -77,14 +77,14 @@ fn initrd(a: &Side, b: &Side, other_kernel: bool, found: &mut Found) {
 }
 
 /// The only kernel of a root: the folder of its modules.
-pub fn module_folder(root: &Root) -> Option<RootPath> {
+pub fn module_folder(root: &Inventory) -> Option<RootPath> {
     let base = RootPath::new("/usr/lib/modules").ok()?;
     let mut folders = root.below(&base).filter(|node| node.path.parent().as_ref() == Some(&base));
     folders.next().map(|node| node.path.clone())
 }
 
 /// Names of modules: `virtio_blk`.
-fn names(root: &Root) -> BTreeSet<String> {
+fn names(root: &Inventory) -> BTreeSet<String> {
     let Some(folder) = module_folder(root) else { return BTreeSet::new() };
     let name = |node: &crate::squashfs::Node| {
         let name = String::from_utf8_lossy(node.path.name()?).into_owned();
@@ -94,7 +94,7 @@ fn names(root: &Root) -> BTreeSet<String> {
     root.below(&folder).filter_map(name).collect()
 }
 
-fn modules(before: &Root, after: &Root, found: &mut Found) {
+fn modules(before: &Inventory, after: &Inventory, found: &mut Found) {
     let (old, new) = (names(before), names(after));
     let named = |kind: Kind, name: &String| {
         let mut change = Change::new(kind, format!("module {name}"), None, None);
@@ -106,7 +106,7 @@ fn modules(before: &Root, after: &Root, found: &mut Found) {
 }
 
 /// Symbols of `/boot/config-*`, where the package ships it.
-fn configuration(before: &Root, after: &Root, found: &mut Found) -> crate::Result<()> {
+fn configuration(before: &Inventory, after: &Inventory, found: &mut Found) -> crate::Result<()> {
     let (old, new) = (symbols(before)?, symbols(after)?);
     if old.is_empty() || new.is_empty() {
         return Ok(());
@@ -118,7 +118,7 @@ fn configuration(before: &Root, after: &Root, found: &mut Found) -> crate::Resul
     Ok(())
 }
 
-fn symbols(root: &Root) -> crate::Result<BTreeMap<String, String>> {
+fn symbols(root: &Inventory) -> crate::Result<BTreeMap<String, String>> {
     let boot = RootPath::new("/boot")?;
     let mut configs = root.below(&boot).filter(|node| node.path.as_bytes().starts_with(b"/boot/config-"));
     let Some(path) = configs.next().map(|node| node.path.to_string()) else { return Ok(BTreeMap::new()) };

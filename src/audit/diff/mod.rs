@@ -19,7 +19,7 @@ mod node;
 mod packages;
 mod place;
 pub mod render;
-mod root;
+
 mod side;
 mod text;
 

@@ -6,8 +6,8 @@ use super::Found;
 use super::change::{Change, Topic};
 use super::identity::pairs;
 use super::leaves::Leaves;
-use super::root::Root;
 use super::side::Side;
+use crate::audit::inventory::Inventory;
 use crate::node::paths;
 
 /// As large as a file of configuration is read.
@@ -23,7 +23,7 @@ pub fn compare(a: &Side, b: &Side, found: &mut Found) -> crate::Result<()> {
 }
 
 /// Keys of the kubelet's and containerd's configuration.
-fn configuration(before: &Root, after: &Root, found: &mut Found) -> crate::Result<()> {
+fn configuration(before: &Inventory, after: &Inventory, found: &mut Found) -> crate::Result<()> {
     for (path, name) in [(paths::KUBELET_CONFIG, "kubelet.config"), (paths::CONTAINERD_CONFIG, "containerd.config")] {
         let (Some(old), Some(new)) = (leaves(before, path, name)?, leaves(after, path, name)?) else { continue };
         let changes = old.changes(&new);
@@ -38,7 +38,7 @@ fn configuration(before: &Root, after: &Root, found: &mut Found) -> crate::Resul
 }
 
 /// The leaves of a file of JSON or TOML below `name`; none where it is neither.
-fn leaves(root: &Root, path: &str, name: &str) -> crate::Result<Option<Leaves>> {
+fn leaves(root: &Inventory, path: &str, name: &str) -> crate::Result<Option<Leaves>> {
     let Some(text) = root.text(path, MAX)? else { return Ok(None) };
     let value = match path.ends_with(".toml") {
         true => text.parse::<toml::Table>().ok().and_then(|table| serde_json::to_value(table).ok()),
@@ -51,7 +51,7 @@ fn leaves(root: &Root, path: &str, name: &str) -> crate::Result<Option<Leaves>> 
     Ok(Some(Leaves::of(&value)))
 }
 
-fn pods(before: &Root, after: &Root, found: &mut Found) -> crate::Result<()> {
+fn pods(before: &Inventory, after: &Inventory, found: &mut Found) -> crate::Result<()> {
     let (old, new) = (before.files(paths::MANIFESTS)?, after.files(paths::MANIFESTS)?);
     for name in old.keys().chain(new.keys()).collect::<BTreeSet<_>>() {
         let path = format!("{}/{name}", paths::MANIFESTS);
@@ -75,7 +75,7 @@ fn pods(before: &Root, after: &Root, found: &mut Found) -> crate::Result<()> {
 }
 
 /// Preloaded container images: the archive's name is its digest, the unit that imports it has its name.
-fn images(before: &Root, after: &Root, found: &mut Found) -> crate::Result<()> {
+fn images(before: &Inventory, after: &Inventory, found: &mut Found) -> crate::Result<()> {
     let (old, new) = (named_images(before)?, named_images(after)?);
     pairs(&old, &new, |name, old, new| {
         for digest in [&old, &new].into_iter().flatten().filter(|_| old != new) {
@@ -96,7 +96,7 @@ fn images(before: &Root, after: &Root, found: &mut Found) -> crate::Result<()> {
     Ok(())
 }
 
-fn named_images(root: &Root) -> crate::Result<BTreeMap<String, String>> {
+fn named_images(root: &Inventory) -> crate::Result<BTreeMap<String, String>> {
     let mut out = BTreeMap::new();
     for (file, _) in root.files(paths::IMAGES)? {
         let Some(digest) = file.strip_suffix(".tar") else { continue };

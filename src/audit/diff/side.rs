@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use super::git::Checkout;
 use super::leaves::Leaves;
-use super::root::Root;
 use crate::arch::Arch;
 use crate::audit::image::{Esp, Image, Uki};
+use crate::audit::inventory::Inventory;
 use crate::error::{Context, Error, Result};
 use crate::lock::{Lock, Section};
 use crate::manifest::{self, Manifest};
@@ -60,7 +60,7 @@ pub struct Built {
     /// UKIs, sorted by path; the last one is the one that is compared.
     pub ukis: Vec<Uki>,
     /// The root of that UKI.
-    pub root: Option<Root>,
+    pub root: Option<Inventory>,
 }
 
 impl Shown {
@@ -119,7 +119,7 @@ impl Built {
                 }
                 let hash = uki.root_hash().context(|| format!("reading the command line of `{}`", uki.path))?;
                 let files = crate::audit::root(&image, image.slot(&hash)?)?;
-                Some(Root::read(files).context(|| "reading the root".to_owned())?)
+                Some(Inventory::read(files).context(|| "reading the root".to_owned())?)
             }
         };
         Ok((Built { image, esp, ukis, root }, notes))
@@ -240,7 +240,7 @@ impl Side {
     }
 
     /// The root, where it is an image.
-    pub fn root(&self) -> Option<&Root> {
+    pub fn root(&self) -> Option<&Inventory> {
         self.disk.as_ref()?.root.as_ref()
     }
 }

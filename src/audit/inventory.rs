@@ -10,13 +10,15 @@ use crate::squashfs::{Image, Node, NodeKind};
 
 /// Where the package database may be; the first that is there counts.
 const DATABASES: [&str; 2] = ["/usr/lib/dpkg-db", "/var/lib/dpkg"];
+/// Whose files of no package are.
+pub const NOBODY: &str = "(no package)";
 /// As large as a database's file may be.
 const MAX_DATABASE: u64 = 64 << 20;
 /// As many names as are compared; each takes some 300 bytes.
 const MAX_NAMES: usize = 4 << 20;
 
 /// A root.
-pub struct Root {
+pub struct Inventory {
     image: Image,
     /// Every name.
     pub nodes: BTreeMap<RootPath, Node>,
@@ -38,11 +40,11 @@ pub struct Installed {
     provides: Vec<String>,
 }
 
-impl Root {
+impl Inventory {
     /// Reads all names and the package database.
     pub fn read(image: Image) -> Result<Self> {
         let nodes = image.nodes(MAX_NAMES)?.into_iter().map(|node| (node.path.clone(), node)).collect();
-        let mut root = Root { image, nodes, owners: HashMap::new(), packages: BTreeMap::new() };
+        let mut root = Inventory { image, nodes, owners: HashMap::new(), packages: BTreeMap::new() };
         let Some(base) = DATABASES.iter().find(|base| root.node(&format!("{base}/status")).is_some()) else {
             return Ok(root);
         };
@@ -106,7 +108,7 @@ impl Root {
         self.image.head(node, 64)
     }
 
-    /// Bytes of files by package; those of none are `(no package)`. A file of several names counts once.
+    /// Bytes of files by package; those of none are [`NOBODY`]'s. A file of several names counts once.
     pub fn by_package(&self) -> BTreeMap<String, u64> {
         let mut out = BTreeMap::<String, u64>::new();
         let mut seen = HashSet::new();
@@ -115,7 +117,7 @@ impl Root {
             if node.links > 1 && !seen.insert(node.number) {
                 continue;
             }
-            let name = self.owner(path).map_or("(no package)", |owner| owner);
+            let name = self.owner(path).map_or(NOBODY, |owner| owner);
             let sum = out.entry(name.to_owned()).or_default();
             *sum = sum.saturating_add(size);
         }
@@ -133,8 +135,20 @@ impl Root {
     }
 
     /// Whether two files have the same bytes.
-    pub fn same_file(&self, node: &Node, other: &Root, theirs: &Node) -> Result<bool> {
+    pub fn same_file(&self, node: &Node, other: &Inventory, theirs: &Node) -> Result<bool> {
         self.image.same_file(node, &other.image, theirs)
+    }
+
+    /// Packages that need a package, by its name or by what it provides.
+    pub fn dependants(&self, name: &str) -> Vec<&str> {
+        let provides = self.packages.get(name).map(|package| package.provides.as_slice()).unwrap_or_default();
+        let is = |needed: &String| needed == name || provides.contains(needed);
+        let needs = |package: &Installed| package.needs.iter().flatten().any(is);
+        self.packages
+            .iter()
+            .filter(|(other, package)| *other != name && needs(package))
+            .map(|(other, _)| other.as_str())
+            .collect()
     }
 
     /// The shortest way from one of `asked` to a package: the names on it, both ends included.
