@@ -53,7 +53,11 @@ fn tree() -> Tree {
 }
 
 fn make() -> Made {
-    let small = Small::new(tree());
+    made(tree())
+}
+
+fn made(tree: Tree) -> Made {
+    let small = Small::new(tree);
     let (disk, _) = disk::place(&small.layout, &small.pieces(), None, EPOCH).unwrap();
     let out = small.folder.path().join("out");
     std::fs::create_dir(&out).unwrap();
@@ -92,7 +96,10 @@ fn spoilt(made: &Made, at: u64) -> PathBuf {
 #[test]
 fn inspect_tells_what_is_there() {
     let made = make();
-    let out = text(&tool(0, &["inspect", "--files"], &made.artifact.path).stdout);
+    let mut out = text(&tool(0, &["inspect"], &made.artifact.path).stdout);
+    let files = text(&tool(0, &["inspect", "--files"], &made.artifact.path).stdout);
+    assert!(!out.contains("/usr/share/noise") && !files.contains("partition"), "{files}");
+    out += &files;
     let hash = made.small.root.root_hash.to_string();
     for wanted in [
         &made.small.layout.id.to_string(),
@@ -115,6 +122,36 @@ fn inspect_tells_what_is_there() {
     assert_eq!(value["ukis"][0]["sha256"], made.small.boot.uki_digest.to_string());
     assert_eq!(value["ukis"][0]["packages"][1]["name"], "base-files");
     assert_eq!(value["partitions"][1]["start"], made.small.layout.partitions[1].at);
+}
+
+#[test]
+fn parts_are_told_by_themselves() {
+    let mut tree = tree();
+    put(&mut tree, "/etc/passwd", b"root:x:0:0::/root:/usr/sbin/nologin\n".to_vec());
+    put(&mut tree, "/etc/group", b"root:x:0:\n".to_vec());
+    put(&mut tree, "/usr/lib/kubernetes/kubelet.json", b"{\"a\x1b\": 1}\n".to_vec());
+    let link = RootPath::new("/etc/systemd/system/multi-user.target.wants/kubelet.service").unwrap();
+    tree.put_link(&link, Meta::new(0o777, EPOCH.0), b"/usr/lib/systemd/system/kubelet.service").unwrap();
+    let made = made(tree);
+    let told = |words: &[&str]| text(&tool(0, &[&["inspect"], words].concat(), &made.artifact.path).stdout);
+    let uki = "uki EFI/Linux/small_1.0.0.efi\n";
+    let expected = [
+        ("--packages", "packages 2\n  alpha 1:2-3 all\n  base-files 13.8 amd64\n"),
+        ("--units", "units 1\n  kubelet.service: enabled, wanted by multi-user.target\n"),
+        ("--users", "accounts 2\n  user root:x:0:0::/root:/usr/sbin/nologin\n  group root:x:0:\n"),
+        ("--config", "configuration /usr/lib/kubernetes/kubelet.json\n  {\"a\u{fffd}\": 1}\n"),
+    ];
+    for (word, wanted) in expected {
+        assert_eq!(told(&[word]), format!("{uki}{wanted}"));
+    }
+    assert_eq!(told(&["--cmdline"]), format!("{uki}  command line {}\n", made.small.boot.cmdline));
+    assert!(told(&["--partitions"]).ends_with(uki) && told(&["--partitions"]).starts_with("disk "));
+    let both = told(&["--units", "--uki"]);
+    assert!(both.contains("root hash") && both.contains("units 1") && !both.contains("partition"), "{both}");
+    let value: serde_json::Value =
+        serde_json::from_slice(&tool(0, &["--json", "inspect", "--units"], &made.artifact.path).stdout).unwrap();
+    assert_eq!(value["ukis"][0]["units"][0]["unit"], "kubelet.service");
+    assert_eq!(value.get("partitions"), None);
 }
 
 #[test]

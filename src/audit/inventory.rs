@@ -10,6 +10,8 @@ use crate::squashfs::{Image, Node, NodeKind};
 
 /// Where the package database may be; the first that is there counts.
 const DATABASES: [&str; 2] = ["/usr/lib/dpkg-db", "/var/lib/dpkg"];
+/// Where an image says which units start.
+const UNITS: &str = "/etc/systemd/system";
 /// Whose files of no package are.
 pub const NOBODY: &str = "(no package)";
 /// As large as a database's file may be.
@@ -86,6 +88,26 @@ impl Inventory {
         let files = inside.filter(|node| matches!(node.kind, NodeKind::File(_) | NodeKind::Symlink(_)));
         let name = |node: &Node| String::from_utf8_lossy(node.path.name().unwrap_or_default()).into_owned();
         Ok(files.map(|node| (name(node), node.path.clone())).collect())
+    }
+
+    /// What starts units, or masks them: by `UNIT LINK` what the link says and where it lies.
+    pub fn enabled(&self) -> Result<BTreeMap<String, (String, RootPath)>> {
+        let mut out = BTreeMap::new();
+        let folder = RootPath::new(UNITS)?;
+        for node in self.below(&folder) {
+            let NodeKind::Symlink(target) = &node.kind else { continue };
+            let text = |name: &[u8]| String::from_utf8_lossy(name).into_owned();
+            let name = text(node.path.name().unwrap_or_default());
+            let folder = node.path.parent().and_then(|folder| folder.name().map(text)).unwrap_or_default();
+            let state = match (&**target, folder.rsplit_once('.')) {
+                (b"/dev/null", _) => "masked".to_owned(),
+                (_, Some((by, "wants"))) => format!("enabled, wanted by {by}"),
+                (_, Some((by, "requires"))) => format!("enabled, required by {by}"),
+                (target, _) => format!("an alias of {}", target.escape_ascii()),
+            };
+            out.insert(format!("{name} {}", node.path), (state, node.path.clone()));
+        }
+        Ok(out)
     }
 
     /// The bytes of a file; an error above `limit`.

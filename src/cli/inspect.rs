@@ -5,24 +5,67 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
+use crate::audit::inventory::Inventory;
 use crate::audit::{self, Esp, Image, Package, Uki};
 use crate::disk::ESP_TYPE;
-use crate::error::{Context, Result};
-use crate::report::{Mode, Report};
+use crate::error::{Context, Error, Result};
+use crate::node::paths;
+use crate::report::{Mode, Report, visible};
 use crate::size::human;
+use crate::squashfs;
+
+/// As large as a file that is shown may be.
+const LIMIT: u64 = 4 << 20;
 
 /// `imagebuild inspect out/node_1.0.0.raw`
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  \
-    imagebuild inspect node.raw            partitions, UKI, command line, packages\n  \
-    imagebuild inspect node.raw --files    and every file of the root\n  \
-    imagebuild inspect node.raw --json     all of it for machines")]
+    imagebuild inspect node.raw                      partitions, UKI, command line, packages\n  \
+    imagebuild inspect node.raw --files              every file of the root\n  \
+    imagebuild inspect node.raw --units --cmdline    what starts, and how\n  \
+    imagebuild inspect node.raw --json               the overview for machines")]
 pub struct Args {
-    /// The raw image.
+    /// An image of any format.
     image: PathBuf,
-    /// List every file of the root.
+    #[command(flatten)]
+    only: Only,
+}
+
+/// Parts by themselves, in place of the overview.
+#[derive(clap::Args, Clone, Copy)]
+struct Only {
+    /// Every file of the root.
     #[arg(long)]
     files: bool,
+    /// The packages.
+    #[arg(long)]
+    packages: bool,
+    /// Units that start, and those that are masked.
+    #[arg(long)]
+    units: bool,
+    /// Users and groups.
+    #[arg(long)]
+    users: bool,
+    /// The command lines, those of addons too.
+    #[arg(long)]
+    cmdline: bool,
+    /// Partitions and files of the ESP.
+    #[arg(long)]
+    partitions: bool,
+    /// Sections of the UKIs and what they measure.
+    #[arg(long)]
+    uki: bool,
+    /// The configuration of kubelet and containerd.
+    #[arg(long)]
+    config: bool,
+}
+
+impl Only {
+    /// Whether a part of the overview is shown.
+    fn shows(self, part: bool) -> bool {
+        let Only { files, packages, units, users, cmdline, partitions, uki, config } = self;
+        part || ![files, packages, units, users, cmdline, partitions, uki, config].contains(&true)
+    }
 }
 
 /// Prints what the image holds.
@@ -32,27 +75,74 @@ pub fn run(args: &Args, report: &Report) -> Result<()> {
     let esp = image.esp_files()?;
     esp.faults.iter().for_each(|fault| report.warn(fault));
     let ukis = image.ukis()?;
+    let only = args.only;
     let mut roots = Vec::new();
     for uki in &ukis {
         let hash = uki.root_hash().context(|| format!("reading the command line of `{}`", uki.path))?;
-        let root = audit::root(&image, image.slot(&hash)?)?;
-        let listing = if args.files { Some(audit::listing(&root)?) } else { None };
-        roots.push((hash.to_string(), audit::packages(&root)?, listing));
+        roots.push(Root::read(audit::root(&image, image.slot(&hash)?)?, hash.to_string(), only)?);
     }
     if report.mode() == Mode::Json {
-        report.event(&machine(&image, &esp, &ukis, &roots));
+        report.event(&machine(&image, &esp, &ukis, &roots, only));
         return Ok(());
     }
-    super::print(text(&image, &esp, &ukis, &roots).as_bytes())
+    super::print(text(&image, &esp, &ukis, &roots, only).as_bytes())
 }
 
-type Root = (String, Vec<Package>, Option<String>);
+/// What is told of a root; only what is asked for is there.
+struct Root {
+    hash: String,
+    packages: Option<Vec<Package>>,
+    files: Option<Vec<String>>,
+    units: Option<Vec<(String, String)>>,
+    users: Option<Vec<String>>,
+    /// Path and text.
+    config: Option<Vec<(String, String)>>,
+}
 
-fn text(image: &Image, esp: &Esp, ukis: &[Uki], roots: &[Root]) -> String {
+impl Root {
+    fn read(root: squashfs::Image, hash: String, only: Only) -> Result<Self> {
+        let packages = only.shows(only.packages).then(|| audit::packages(&root)).transpose()?;
+        let listing = only.files.then(|| audit::listing(&root)).transpose()?;
+        let files = listing.map(|listing| listing.lines().map(str::to_owned).collect());
+        let (mut units, mut users, mut config) = (None, None, None);
+        if only.units || only.users || only.config {
+            let inventory = Inventory::read(root)?;
+            let lines = |path: &str| -> Result<Vec<String>> {
+                Ok(inventory.text(path, LIMIT)?.unwrap_or_default().lines().map(str::to_owned).collect())
+            };
+            if only.units {
+                let enabled = inventory.enabled()?.into_iter();
+                units = Some(enabled.map(|(name, (state, _))| (plain_name(&name), state)).collect());
+            }
+            if only.users {
+                let mut all = lines("/etc/passwd")?.iter().map(|line| format!("user {line}")).collect::<Vec<_>>();
+                all.extend(lines("/etc/group")?.iter().map(|line| format!("group {line}")));
+                users = Some(all);
+            }
+            if only.config {
+                let text =
+                    |path: &str| Ok::<_, Error>(inventory.text(path, LIMIT)?.map(|text| (path.to_owned(), text)));
+                let found = [paths::KUBELET_CONFIG, paths::CONTAINERD_CONFIG].into_iter().map(text);
+                config = Some(found.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect());
+            }
+        }
+        Ok(Root { hash, packages, files, units, users, config })
+    }
+}
+
+/// The unit of `UNIT LINK`.
+fn plain_name(name: &str) -> String {
+    name.split(' ').next().unwrap_or(name).to_owned()
+}
+
+fn text(image: &Image, esp: &Esp, ukis: &[Uki], roots: &[Root], only: Only) -> String {
     let mut out = String::new();
     // Writing to a string cannot fail.
-    let _ = writeln!(out, "disk {}", image.table.id);
-    for (number, entry) in image.table.entries.iter().enumerate() {
+    if only.shows(only.partitions) {
+        let _ = writeln!(out, "disk {}", image.table.id);
+    }
+    let entries = image.table.entries.iter().filter(|_| only.shows(only.partitions));
+    for (number, entry) in entries.enumerate() {
         let (at, size) = image.place(entry);
         let label = entry.label.escape_debug();
         let _ = writeln!(out, "partition {} {label}", number + 1);
@@ -65,38 +155,51 @@ fn text(image: &Image, esp: &Esp, ukis: &[Uki], roots: &[Root]) -> String {
             }
         }
     }
-    for (path, words) in &esp.addons {
+    for (path, words) in esp.addons.iter().filter(|_| only.shows(only.cmdline)) {
         let _ = writeln!(out, "addon {}", path.escape_debug());
         let _ = writeln!(out, "  command line {}", words.escape_debug());
     }
-    for (uki, (hash, packages, listing)) in ukis.iter().zip(roots) {
+    for (uki, root) in ukis.iter().zip(roots) {
         let _ = writeln!(out, "uki {}", uki.path.escape_debug());
-        let _ = writeln!(out, "  kernel {}", uki.release.escape_debug());
-        let _ = writeln!(out, "  command line {}", uki.cmdline.escape_debug());
-        let _ = writeln!(out, "  root hash {hash}");
-        for (name, size, digest) in &uki.sections {
-            let _ = writeln!(out, "  {name:<9} {:>9} {digest}", human(*size));
+        if only.shows(only.uki) {
+            let _ = writeln!(out, "  kernel {}", uki.release.escape_debug());
         }
-        for phase in &uki.pcr11 {
-            let name = if phase.name.is_empty() { "stub" } else { &phase.name };
-            let _ = writeln!(out, "  PCR 11 {} {name}", hex::encode(phase.value));
+        if only.shows(only.cmdline) {
+            let _ = writeln!(out, "  command line {}", uki.cmdline.escape_debug());
         }
-        let _ = writeln!(out, "packages {}", packages.len());
-        for package in packages {
-            let line = format!("{} {} {}", package.name, package.version, package.arch);
-            let _ = writeln!(out, "  {}", line.escape_debug());
+        if only.shows(only.uki) {
+            let _ = writeln!(out, "  root hash {}", root.hash);
+            for (name, size, digest) in &uki.sections {
+                let _ = writeln!(out, "  {name:<9} {:>9} {digest}", human(*size));
+            }
+            for phase in &uki.pcr11 {
+                let name = if phase.name.is_empty() { "stub" } else { &phase.name };
+                let _ = writeln!(out, "  PCR 11 {} {name}", hex::encode(phase.value));
+            }
         }
-        if let Some(listing) = listing {
-            let _ = writeln!(out, "files {}", listing.lines().count());
-            for line in listing.lines() {
-                let _ = writeln!(out, "  {line}");
+        let package = |package: &Package| format!("{} {} {}", package.name, package.version, package.arch);
+        let packages = root.packages.as_ref().map(|packages| packages.iter().map(package).collect::<Vec<_>>());
+        let units =
+            root.units.as_ref().map(|units| units.iter().map(|(name, state)| format!("{name}: {state}")).collect());
+        let lists =
+            [("packages", packages), ("units", units), ("accounts", root.users.clone()), ("files", root.files.clone())];
+        for (what, lines) in lists.iter().filter_map(|(what, lines)| Some((what, lines.as_ref()?))) {
+            let _ = writeln!(out, "{what} {}", lines.len());
+            for line in lines {
+                let _ = writeln!(out, "  {}", line.chars().map(visible).collect::<String>());
+            }
+        }
+        for (path, text) in root.config.iter().flatten() {
+            let _ = writeln!(out, "configuration {path}");
+            for line in text.lines() {
+                let _ = writeln!(out, "  {}", line.chars().map(visible).collect::<String>());
             }
         }
     }
     out
 }
 
-fn machine(image: &Image, esp: &Esp, ukis: &[Uki], roots: &[Root]) -> Value {
+fn machine(image: &Image, esp: &Esp, ukis: &[Uki], roots: &[Root], only: Only) -> Value {
     let partitions = image.table.entries.iter().map(|entry| {
         let (start, size) = image.place(entry);
         json!({ "label": entry.label, "type": entry.kind, "id": entry.id, "attributes": entry.attributes,
@@ -104,32 +207,50 @@ fn machine(image: &Image, esp: &Esp, ukis: &[Uki], roots: &[Root]) -> Value {
     });
     let addons = esp.addons.iter().map(|(path, words)| json!({ "path": path, "cmdline": words }));
     let files = esp.files.iter().map(|(path, size)| json!({ "path": path, "size": size }));
-    let ukis = ukis.iter().zip(roots).map(|(uki, (hash, packages, listing))| {
-        let sections =
-            uki.sections.iter().map(|(name, size, digest)| json!({ "name": name, "size": size, "sha256": digest }));
+    let mut out = json!({ "event": "image" });
+    if only.shows(only.partitions) {
+        out["disk"] = json!(image.table.id);
+        out["partitions"] = partitions.collect();
+        out["esp"] = files.collect();
+    }
+    if only.shows(only.cmdline) {
+        out["addons"] = addons.collect();
+    }
+    out["ukis"] = ukis.iter().zip(roots).map(|(uki, root)| of_uki(uki, root, only)).collect();
+    out
+}
+
+fn of_uki(uki: &Uki, root: &Root, only: Only) -> Value {
+    let mut out = json!({ "path": uki.path });
+    if only.shows(only.uki) {
+        let sections = uki.sections.iter();
+        let sections = sections.map(|(name, size, digest)| json!({ "name": name, "size": size, "sha256": digest }));
         let phases = uki.pcr11.iter().map(|phase| json!({ "phases": phase.name, "pcr11": hex::encode(phase.value) }));
-        let packages = packages
-            .iter()
-            .map(|package| json!({ "name": package.name, "version": package.version, "arch": package.arch }));
-        json!({
-            "path": uki.path,
-            "size": uki.size,
-            "sha256": uki.sha256,
-            "kernel": uki.release,
-            "cmdline": uki.cmdline,
-            "root_hash": hash,
-            "sections": sections.collect::<Vec<_>>(),
-            "pcr11": phases.collect::<Vec<_>>(),
-            "packages": packages.collect::<Vec<_>>(),
-            "files": listing.as_ref().map(|listing| listing.lines().collect::<Vec<_>>()),
-        })
-    });
-    json!({
-        "event": "image",
-        "disk": image.table.id,
-        "partitions": partitions.collect::<Vec<_>>(),
-        "esp": files.collect::<Vec<_>>(),
-        "addons": addons.collect::<Vec<_>>(),
-        "ukis": ukis.collect::<Vec<_>>(),
-    })
+        out["size"] = json!(uki.size);
+        out["sha256"] = json!(uki.sha256);
+        out["kernel"] = json!(uki.release);
+        out["root_hash"] = json!(root.hash);
+        out["sections"] = sections.collect();
+        out["pcr11"] = phases.collect();
+    }
+    if only.shows(only.cmdline) {
+        out["cmdline"] = json!(uki.cmdline);
+    }
+    if let Some(packages) = &root.packages {
+        let package =
+            |package: &Package| json!({ "name": package.name, "version": package.version, "arch": package.arch });
+        out["packages"] = packages.iter().map(package).collect();
+    }
+    if let Some(units) = &root.units {
+        out["units"] = units.iter().map(|(name, state)| json!({ "unit": name, "state": state })).collect();
+    }
+    if let Some(files) = &root.config {
+        out["config"] = files.iter().map(|(path, text)| json!({ "path": path, "text": text })).collect();
+    }
+    for (key, lines) in [("files", &root.files), ("accounts", &root.users)] {
+        if let Some(lines) = lines {
+            out[key] = json!(lines);
+        }
+    }
+    out
 }

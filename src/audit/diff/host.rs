@@ -8,7 +8,6 @@ use super::identity::pairs;
 use super::side::Side;
 use crate::audit::inventory::Inventory;
 use crate::path::RootPath;
-use crate::squashfs::NodeKind;
 
 /// As large as a file is read.
 const MAX: u64 = 4 << 20;
@@ -99,7 +98,7 @@ fn effective(root: &Inventory, folder: &str) -> crate::Result<BTreeMap<String, (
 
 /// Units: enabled by links, masked by a link to nowhere, writable and listening by what they say.
 fn units(before: &Inventory, after: &Inventory, found: &mut Found) -> crate::Result<()> {
-    let (old, new) = (enabled(before)?, enabled(after)?);
+    let (old, new) = (before.enabled()?, after.enabled()?);
     pairs(&old, &new, |name, old, new| {
         let text = |state: &Option<(String, RootPath)>| state.as_ref().map(|state| state.0.clone());
         if text(&old) != text(&new) {
@@ -136,26 +135,6 @@ fn units(before: &Inventory, after: &Inventory, found: &mut Found) -> crate::Res
 
 /// Where units of the system lie, what is looked at first first.
 const FOLDERS: [&str; 2] = ["/etc/systemd/system", "/usr/lib/systemd/system"];
-
-/// `unit link` -> what that link says and where it lies.
-fn enabled(root: &Inventory) -> crate::Result<BTreeMap<String, (String, RootPath)>> {
-    let mut out = BTreeMap::new();
-    let etc = RootPath::new(FOLDERS[0])?;
-    for node in root.below(&etc) {
-        let NodeKind::Symlink(target) = &node.kind else { continue };
-        let name = String::from_utf8_lossy(node.path.name().unwrap_or_default()).into_owned();
-        let folder = node.path.parent().and_then(|folder| Some(String::from_utf8_lossy(folder.name()?).into_owned()));
-        let folder = folder.unwrap_or_default();
-        let state = match (&**target, folder.rsplit_once('.')) {
-            (b"/dev/null", _) => "masked".to_owned(),
-            (_, Some((by, "wants"))) => format!("enabled, wanted by {by}"),
-            (_, Some((by, "requires"))) => format!("enabled, required by {by}"),
-            (target, _) => format!("an alias of {}", target.escape_ascii()),
-        };
-        out.insert(format!("{name} {}", node.path), (state, node.path.clone()));
-    }
-    Ok(out)
-}
 
 /// What a unit declares.
 #[derive(Clone)]
