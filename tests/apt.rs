@@ -22,6 +22,7 @@ use imagebuild::profile::{Keyring, Origin, Preload, PreloadImage, Profile};
 use imagebuild::report::Report;
 use imagebuild::source::apt::mirror::Host;
 use imagebuild::source::apt::proxy;
+use imagebuild::source::corresponding::corresponding;
 use imagebuild::source::download::{Job, one};
 use imagebuild::source::http::{Client, Patience};
 use imagebuild::source::{Context, Update, fetch, resolve};
@@ -262,6 +263,36 @@ fn a_go_program_s_source_and_toolchain_are_locked() -> Result<()> {
     let one = resolve(&profile, None, &Update::Nothing, &Run::new().context(false))?;
     assert_eq!(one.toolchain.keys().copied().collect::<Vec<_>>(), [host]);
     one.check(&profile, Some(host))
+}
+
+#[test]
+fn source_packages_of_a_lock_are_had_in_their_very_versions() -> Result<()> {
+    let mut archive = small();
+    archive.add("one", &mut Deb::new("part", "2+b1").field("Source", "whole (2)"));
+    archive.add_source("one", "base", "1.0", &[("base_1.0.dsc", b"base dsc")]);
+    archive.add_source("one", "lib", "1.0", &[("lib_1.0.dsc", b"old")]);
+    archive.add_source("one-updates", "lib", "1.1", &[("lib_1.1.dsc", b"lib dsc"), ("lib_1.1.tar.xz", b"lib tar")]);
+    archive.publish(&["amd64"]);
+    let profile = asking(&archive, &archive.url(), &["base", "part"]);
+    let run = Run::new();
+    let cx = run.context(false);
+    let lock = resolve(&profile, None, &Update::Nothing, &cx)?;
+    let lock_of = |lock: &Lock| corresponding(lock, &profile, Arch::Amd64, &cx);
+    // What is not there is named, and nothing else.
+    let error = lock_of(&lock).unwrap_err();
+    assert_eq!(error.kind(), imagebuild::error::Kind::Source);
+    assert!(error.message().ends_with("these source packages: `whole` 2 of source `debian`"), "{error}");
+    archive.add_source("one", "whole", "2", &[("whole_2.dsc", b"whole dsc")]);
+    archive.publish(&["amd64"]);
+    let found = lock_of(&lock)?;
+    let names: Vec<String> = found.of.iter().map(|((name, version), of)| format!("{name} {version}: {of:?}")).collect();
+    assert!(names.contains(&"whole 2: {\"part\"}".to_owned()), "{names:?}");
+    let files = &found.files[&("lib".to_owned(), "1.1".to_owned())];
+    let names: Vec<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["lib_1.1.dsc", "lib_1.1.tar.xz"]);
+    assert_eq!(std::fs::read(files[1].1.path()).unwrap(), b"lib tar");
+    assert!(!found.files.contains_key(&("lib".to_owned(), "1.0".to_owned())));
+    Ok(())
 }
 
 #[test]

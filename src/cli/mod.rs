@@ -22,6 +22,7 @@ mod reproduce;
 mod sbom;
 mod schema;
 mod show;
+mod sources;
 mod store;
 mod update;
 mod vendor;
@@ -147,6 +148,8 @@ enum Verb {
     Cat(cat::Args),
     /// Write the bill of materials of an image: SPDX or CycloneDX.
     Sbom(sbom::Args),
+    /// Collect the source packages of what an image holds.
+    Sources(sources::Args),
     /// Build an image again from what it carries, and tell where the two differ first.
     Reproduce(reproduce::Args),
     /// Check an image against its root hash and its manifest.
@@ -235,6 +238,7 @@ impl Cli {
             Verb::Sbom(args) if args.of_profile() => sbom::of_profile(args, &self.global.context(report)?),
             Verb::Sbom(args) => sbom::of_image(args, report),
             Verb::Verify(args) => verify::run(args, self.global.jobs(), report),
+            Verb::Sources(args) => sources::run(args, &self.global.context(report)?),
             Verb::Reproduce(args) => reproduce::run(args, &self.global.context(report)?),
             Verb::Man(args) => man::run(args),
             Verb::Pack(args) => pack::run(args, report, self.global.jobs()),

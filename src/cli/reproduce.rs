@@ -57,7 +57,7 @@ pub fn run(args: &Args, cx: &Context<'_>) -> Result<()> {
     }
     let doing = || format!("reproducing `{}`", args.image.display());
     let folder = TempFolder::new_in(beside(&args.image)).context(doing)?;
-    let profile = lay(args, folder.path(), &cx.store).context(doing)?;
+    let profile = lay(&args.image, args.files.as_deref(), folder.path(), &cx.store).context(doing)?;
     let store = if args.no_cache { cx.store.clone().without_derived() } else { cx.store.clone() };
     let cx = cx.with_store(store);
     let out = folder.path().join("out");
@@ -73,9 +73,10 @@ pub fn run(args: &Args, cx: &Context<'_>) -> Result<()> {
     compare(&args.image, &out, &made, cx.report).context(doing)
 }
 
-/// Writes profile, lock and the files beside the profile into a folder; gives the profile's path.
-fn lay(args: &Args, folder: &Path, store: &Store) -> Result<PathBuf> {
-    let opened = Opened::open(&args.image)?;
+/// Writes the record of an image, and the files beside its profile, into a folder; gives the profile's path. What the store
+/// has not is looked for in the folder `brought`.
+pub fn lay(image: &Path, brought: Option<&Path>, folder: &Path, store: &Store) -> Result<PathBuf> {
+    let opened = Opened::open(image)?;
     let text = |name: &str| -> Result<Vec<u8>> {
         let path = RootPath::new(format!("{}/{name}", record::FOLDER))?;
         let missing = || {
@@ -94,7 +95,7 @@ fn lay(args: &Args, folder: &Path, store: &Store) -> Result<PathBuf> {
     }
     let files = folder.join(record::FILES);
     std::fs::create_dir(&files).context(|| format!("making `{}`", files.display()))?;
-    let brought = args.files.as_deref().map(digests).transpose()?.unwrap_or_default();
+    let brought = brought.map(digests).transpose()?.unwrap_or_default();
     for digest in named(&text(record::PROFILE)?) {
         let to = files.join(digest.to_string());
         let from = store

@@ -73,6 +73,11 @@ pub fn everything(lock: &Lock, profile: &Profile, cx: &Context<'_>) -> Result<BT
     Ok(wanted.iter().map(|one| one.sha256).zip(blobs).collect())
 }
 
+/// Has everything that one section names, in its order: packages, then inputs.
+pub fn section(section: &Section, profile: &Profile, cx: &Context<'_>) -> Result<Vec<Blob>> {
+    have(&wanted(section).collect::<Vec<_>>(), profile, cx)
+}
+
 /// Every one of `wanted` in the store, in order.
 fn have(wanted: &[Wanted<'_>], profile: &Profile, cx: &Context<'_>) -> Result<Vec<Blob>> {
     let missing: Vec<&Wanted<'_>> = wanted.iter().filter(|one| cx.store.blob(&one.sha256).is_none()).collect();

@@ -14,6 +14,7 @@ pub mod archive;
 pub mod go;
 pub mod resolve;
 pub mod fetch;
+pub mod corresponding;
 
 pub use context::Context;
 pub use fetch::{Fetched, fetch};

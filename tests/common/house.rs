@@ -25,6 +25,9 @@ impl House {
         for mut deb in packages() {
             archive.add("test", &mut deb);
         }
+        for name in ["base-files", "systemd", "systemd-boot-efi", "linux-image-test"] {
+            archive.add_source("test", name, "1", &[(&format!("{name}_1.dsc"), name.as_bytes())]);
+        }
         archive.publish(&["amd64"]);
         fs::write(folder.path().join("kubelet"), b"a kubelet").unwrap();
         fs::write(folder.path().join("containerd"), b"a containerd").unwrap();

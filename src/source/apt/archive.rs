@@ -1,5 +1,6 @@
 //! A signed archive, opened: its release files verified, its indexes had by digest.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -181,6 +182,33 @@ impl<'a> Archive<'a> {
         let error =
             Error::user(format!("suite `{}` of source `{}` has no component `{component}`", suite.name, self.name));
         Err(error.hint(format!("it has {}", known.join(", "))))
+    }
+
+    /// The files of source packages by name and version, as far as the archive has them.
+    pub fn corresponding(
+        &self,
+        wanted: &BTreeSet<(String, String)>,
+    ) -> Result<BTreeMap<(String, String), Vec<SourceFile>>> {
+        let mut found = BTreeMap::new();
+        for suite in &self.suites {
+            for component in &self.apt.components {
+                self.component(suite, component)?;
+                let path = format!("{component}/source/Sources");
+                let Some(text) = self.index(suite, &path)? else {
+                    return Err(Error::source(format!("suite `{}` has no `{path}`", suite.name)));
+                };
+                for paragraph in deb822::paragraphs(&text) {
+                    let field = |name| deb822::field(paragraph, name).unwrap_or_default().to_owned();
+                    let named = (field("Package"), field("Version"));
+                    if wanted.contains(&named) && !found.contains_key(&named) {
+                        let files = source_files(paragraph, self.name, &suite.name)
+                            .context(|| format!("reading source package `{}` of suite `{}`", named.0, suite.name))?;
+                        found.insert(named, files.1);
+                    }
+                }
+            }
+        }
+        Ok(found)
     }
 
     /// Every version of a source package: version, files.
