@@ -14,6 +14,11 @@ use crate::process;
 /// What a signal must take away, since it runs no destructors.
 static UNFINISHED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
 
+/// Times that all unfinished files are looked for when a signal ends the process.
+const PASSES: usize = 3;
+/// Times that one of them is tried to be removed.
+const ATTEMPTS: usize = 50;
+
 /// A file under a temporary name in the folder where it will appear.
 #[derive(Debug)]
 pub struct Temp {
@@ -164,9 +169,20 @@ pub fn clean_on_signals() -> Result<()> {
 fn remove_unfinished() {
     // The lock is kept: whoever wants to begin another file now waits for the end of the process.
     let Ok(unfinished) = UNFINISHED.lock() else { return };
-    for path in unfinished.iter() {
-        // What cannot be removed is litter under a temporary name; there is nobody left to tell.
-        drop(std::fs::remove_file(path).or_else(|_| std::fs::remove_dir_all(path)));
+    // Threads that write go on until they want that lock: one may put a file into a folder while that is removed, or make the
+    // folder of a file anew.
+    for _ in 0..PASSES {
+        for path in unfinished.iter() {
+            for _ in 0..ATTEMPTS {
+                match std::fs::remove_file(path).or_else(|_| std::fs::remove_dir_all(path)) {
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                        std::thread::sleep(std::time::Duration::from_millis(5));
+                    }
+                    _ => break,
+                }
+            }
+            // What cannot be removed is litter under a temporary name; there is nobody left to tell.
+        }
     }
     std::mem::forget(unfinished);
 }
