@@ -86,6 +86,22 @@ struct Folder<'a> {
 }
 
 impl Folder<'_> {
+    /// Makes folders in the folder, one after the other: a signal may have taken the outermost away, and that must not be
+    /// made anew.
+    fn make_folders(&self, inside: &Path) -> Result<()> {
+        let mut path = self.path.to_owned();
+        for name in inside.components().filter(|name| matches!(name, std::path::Component::Normal(_))) {
+            path.push(name);
+            match fs::create_dir(&path) {
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                    return Err(error).context(|| format!("making `{}`", path.display()));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
     /// Writes a file to the place in the folder that its digest tells.
     fn keep(&mut self, disk: &Disk, place: impl FnOnce(Digest) -> PathBuf) -> Result<Written> {
         let writing = Writing { format: &Raw {}, compress: None, how: self.how };
@@ -93,8 +109,7 @@ impl Folder<'_> {
         let (size, sha256) = (file.size, file.sha256()?);
         let place = place(sha256);
         let path = self.path.join(&place);
-        let folder = beside(&path);
-        fs::create_dir_all(folder).context(|| format!("making `{}`", folder.display()))?;
+        self.make_folders(beside(&place))?;
         file.temp.persist(&path, 0o644)?;
         self.artifacts.push(Artifact { path: self.target.join(place), size, sha256 });
         Ok(Written { size, sha256 })
