@@ -160,6 +160,11 @@ fn plain(text: &str) -> String {
     text.chars().map(|c| if matches!(c, '\n' | '\t') { c } else { visible(c) }).collect()
 }
 
+/// One line of text that may hold such names.
+pub fn clean(text: &str) -> String {
+    text.chars().map(visible).collect()
+}
+
 /// A character, or what stands for one that would move the terminal.
 pub fn visible(character: char) -> char {
     if character.is_control() { char::REPLACEMENT_CHARACTER } else { character }

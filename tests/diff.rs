@@ -3,17 +3,20 @@
 
 #[path = "common/binaries.rs"]
 mod binaries;
+#[path = "common/differ.rs"]
+mod differ;
 #[path = "common/small.rs"]
 mod small;
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use imagebuild::disk;
 use imagebuild::path::RootPath;
 use imagebuild::profile::Raw;
 use imagebuild::tree::{Content, Meta, NodeRef, Tree};
 
+use differ::run;
 use small::{EPOCH, Small, put};
 
 const STATUS: &str = "\
@@ -61,20 +64,6 @@ fn image(folder: &Path, name: &str, tree: Tree) -> PathBuf {
     let path = folder.join(name);
     small::write(&Raw {}, &disk, &path);
     path
-}
-
-fn run(code: i32, folder: &Path, arguments: &[&str]) -> (String, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_imagebuild"))
-        .current_dir(folder)
-        .arg("diff")
-        .args(arguments)
-        .stdin(Stdio::null())
-        .output()
-        .expect("the tool starts");
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let (out, err) = (text(&output.stdout), text(&output.stderr));
-    assert_eq!(output.status.code(), Some(code), "{arguments:?}\n--- stdout\n{out}\n--- stderr\n{err}");
-    (out, err)
 }
 
 /// What is told of a tree and the same after `edit`, without what follows.

@@ -1,7 +1,11 @@
 //! `diff` of profiles and locks: each difference under its topic, with the line that made it.
 
-use std::path::Path;
-use std::process::{Command, Stdio};
+#[path = "common/differ.rs"]
+mod differ;
+
+use std::process::Command;
+
+use differ::run;
 
 const PROFILE: &str = r#"schema = 1
 extends = ["node"]
@@ -57,20 +61,6 @@ path = "pool/bash.deb"
 size = 1000
 sha256 = "2222222222222222222222222222222222222222222222222222222222222222"
 "#;
-
-fn run(code: i32, folder: &Path, arguments: &[&str]) -> (String, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_imagebuild"))
-        .current_dir(folder)
-        .arg("diff")
-        .args(arguments)
-        .stdin(Stdio::null())
-        .output()
-        .expect("the tool starts");
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let (out, err) = (text(&output.stdout), text(&output.stderr));
-    assert_eq!(output.status.code(), Some(code), "{arguments:?}\n--- stdout\n{out}\n--- stderr\n{err}");
-    (out, err)
-}
 
 /// What is told of two files, without the head and the notes.
 fn told(ending: &str, before: &str, after: &str) -> String {

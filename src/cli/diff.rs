@@ -4,10 +4,9 @@ use std::path::PathBuf;
 
 use crate::arch::Arch;
 use crate::audit::diff::{self, Diff, Flag, Side, render};
-use crate::error::{Context, Error, Kind, Result};
+use crate::error::{Error, Kind, Result};
 use crate::report::{Mode, Report};
 use crate::size::Size;
-use crate::temp::{Temp, beside};
 
 /// `imagebuild diff old.toml new.toml`
 #[derive(clap::Args)]
@@ -96,15 +95,7 @@ pub fn run(args: &Args, report: &Report) -> Result<()> {
         Form::Html => render::html(&diff),
         Form::Json => render::json(&diff)?,
     };
-    match &args.output {
-        None => super::print(text.as_bytes())?,
-        Some(path) => {
-            let doing = || format!("writing `{}`", path.display());
-            let mut file = Temp::new_in(beside(path)).context(doing)?;
-            std::io::Write::write_all(&mut file, text.as_bytes()).context(doing)?;
-            file.persist(path, 0o644)?;
-        }
-    }
+    super::put(args.output.as_deref(), text.as_bytes())?;
     stop(args, &diff)
 }
 

@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::audit::Opened;
 use crate::audit::inventory::Inventory;
 use crate::error::{Context, Result};
-use crate::report::{Mode, Report, visible};
+use crate::report::{Mode, Report, clean};
 use crate::size::human;
 
 /// `imagebuild du node.raw`
@@ -37,7 +37,7 @@ pub fn run(args: &Args, report: &Report) -> Result<()> {
     let mut out = String::new();
     for (name, size) in sizes.iter().map(|(name, size)| (name.as_str(), *size)).chain([("all of it", total)]) {
         let share = (u128::from(size) * 1000).checked_div(u128::from(total)).unwrap_or(0);
-        let name: String = name.chars().map(visible).collect();
+        let name = clean(name);
         // Writing to a string cannot fail.
         let _ = writeln!(out, "{:>9} {:>3}.{} %  {name}", human(size), share / 10, share % 10);
     }

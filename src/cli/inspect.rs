@@ -10,7 +10,7 @@ use crate::audit::{self, Esp, Image, Package, Uki};
 use crate::disk::ESP_TYPE;
 use crate::error::{Context, Error, Result};
 use crate::node::paths;
-use crate::report::{Mode, Report, visible};
+use crate::report::{Mode, Report, clean};
 use crate::size::human;
 use crate::squashfs;
 
@@ -186,13 +186,13 @@ fn text(image: &Image, esp: &Esp, ukis: &[Uki], roots: &[Root], only: Only) -> S
         for (what, lines) in lists.iter().filter_map(|(what, lines)| Some((what, lines.as_ref()?))) {
             let _ = writeln!(out, "{what} {}", lines.len());
             for line in lines {
-                let _ = writeln!(out, "  {}", line.chars().map(visible).collect::<String>());
+                let _ = writeln!(out, "  {}", clean(line));
             }
         }
         for (path, text) in root.config.iter().flatten() {
             let _ = writeln!(out, "configuration {path}");
             for line in text.lines() {
-                let _ = writeln!(out, "  {}", line.chars().map(visible).collect::<String>());
+                let _ = writeln!(out, "  {}", clean(line));
             }
         }
     }

@@ -31,7 +31,7 @@ mod why;
 
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -39,6 +39,7 @@ use crate::error::{Error, Result};
 use crate::report::{Mode, Report};
 use crate::source::Context;
 use crate::store::Store;
+use crate::temp;
 
 /// Builds sealed, reproducible OS images for Kubernetes nodes from TOML profiles.
 ///
@@ -248,6 +249,11 @@ impl Cli {
             Verb::Show(args) => show::run(args),
         }
     }
+}
+
+/// Writes a document into a file, or to standard output where none is named.
+pub(crate) fn put(path: Option<&Path>, document: &[u8]) -> Result<()> {
+    path.map_or_else(|| print(document), |path| temp::write_file(path, document))
 }
 
 /// Writes data to standard output; a reader that went away (`| head`) is no error.

@@ -4,7 +4,7 @@ mod twice;
 
 use std::path::{Path, PathBuf};
 
-use crate::audit::{Image, Opened, reproduce};
+use crate::audit::{Opened, reproduce};
 use crate::digest::Digest;
 use crate::error::{Context as _, Error, Kind, Result};
 use crate::lock::Lock;
@@ -170,13 +170,9 @@ fn compare(image: &Path, out: &Path, made: &manifest::Manifest, report: &Report)
     let disk = output::open(image)?;
     let mut found: Option<(&str, reproduce::Difference)> = None;
     for artifact in &made.artifacts {
-        let Ok(again) = output::open(&out.join(&artifact.path)) else { continue };
-        // A kernel or a manifest of a bundle is an artifact, too.
-        if Image::of(again.disk.clone()).is_err() {
-            continue;
-        }
+        let Some(again) = reproduce::disk(&out.join(&artifact.path)) else { continue };
         // Another output's disk may be larger, or have words of its own: the nearest one tells the most.
-        match reproduce::first(&disk.disk, &again.disk)? {
+        match reproduce::first(&disk.disk, &again)? {
             None => {
                 let message =
                     format!("the disk in it is that of the output `{}`, but the file is another", artifact.path);

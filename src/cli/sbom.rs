@@ -9,7 +9,6 @@ use crate::audit::{Opened, sbom};
 use crate::error::{Context as _, Result};
 use crate::report::Report;
 use crate::source::Context;
-use crate::temp;
 
 /// `imagebuild sbom out/node_1.0.0.raw --format spdx`
 #[derive(clap::Args)]
@@ -48,7 +47,7 @@ pub fn of_profile(args: &Args, cx: &Context<'_>) -> Result<()> {
     let (root, boot) = crate::sealed(&request, cx)?;
     let documents = sbom::of_build(&root, &boot, cx)?;
     let document = documents.into_iter().find(|(format, _)| *format == args.format);
-    put(args, &document.map(|(_, bytes)| bytes).unwrap_or_default())
+    super::put(args.output.as_deref(), &document.map(|(_, bytes)| bytes).unwrap_or_default())
 }
 
 /// Of an image.
@@ -60,12 +59,5 @@ pub fn of_image(args: &Args, report: &Report) -> Result<()> {
     let doing = || format!("looking into `{}`", args.what.display());
     let bom = Bom::read(&opened.root, opened.uki.as_ref()).context(doing)?;
     bom.warnings.iter().for_each(|warning| report.warn(warning));
-    put(args, bom.write(args.format)?.as_bytes())
-}
-
-fn put(args: &Args, document: &[u8]) -> Result<()> {
-    match &args.output {
-        Some(path) => temp::write_file(path, document),
-        None => super::print(document),
-    }
+    super::put(args.output.as_deref(), bom.write(args.format)?.as_bytes())
 }

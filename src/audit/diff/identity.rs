@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::Found;
 use super::change::{Change, Flag, Kind, Topic, Weight};
 use super::side::Side;
+use super::{Found, pairs};
 use crate::lock::Release;
 
 /// As large as an os-release is read.
@@ -97,11 +97,9 @@ fn trust(a: &Side, b: &Side, found: &mut Found) {
         releases.iter().map(|release| (format!("{} {}", release.from, release.suite), release.clone())).collect()
     };
     let (before, after) = (releases(&before.lock.releases), releases(&after.lock.releases));
-    let names: std::collections::BTreeSet<&String> = before.keys().chain(after.keys()).collect();
-    for name in names {
-        let (old, new) = (before.get(name), after.get(name));
-        let signers = |release: Option<&Release>| release.map(|release| release.signed_by.join(", "));
-        let change = Change::of(format!("suite {name}"), signers(old), signers(new));
+    pairs(&before, &after, |name, old, new| {
+        let signers = |release: &Option<Release>| release.as_ref().map(|release| release.signed_by.join(", "));
+        let change = Change::of(format!("suite {name}"), signers(&old), signers(&new));
         found.extend(
             Topic::Trust,
             change.map(|change| match change.kind {
@@ -111,10 +109,10 @@ fn trust(a: &Side, b: &Side, found: &mut Found) {
         );
         if let (Some(old), Some(new)) = (old, new) {
             let state = |release: &Release| Some(format!("of {} (seconds since 1970)", release.date));
-            let change = Change::of(format!("release file of {name}"), state(old), state(new));
+            let change = Change::of(format!("release file of {name}"), state(&old), state(&new));
             found.extend(Topic::Trust, change.map(|change| change.weigh(Weight::Cosmetic)));
         }
-    }
+    });
 }
 
 fn waived(a: &Side, b: &Side, found: &mut Found) {
@@ -137,17 +135,5 @@ fn waived(a: &Side, b: &Side, found: &mut Found) {
         pairs(&before.lock.without, &after.lock.without, |name, old, new| {
             found.extend(Topic::Waivers, Change::of(format!("userland.without.{name}"), old, new).map(flagged));
         });
-    }
-}
-
-/// Both values of every key of two maps.
-pub fn pairs<V: Clone>(
-    before: &BTreeMap<String, V>,
-    after: &BTreeMap<String, V>,
-    mut each: impl FnMut(&str, Option<V>, Option<V>),
-) {
-    let keys: std::collections::BTreeSet<&String> = before.keys().chain(after.keys()).collect();
-    for key in keys {
-        each(key, before.get(key).cloned(), after.get(key).cloned());
     }
 }

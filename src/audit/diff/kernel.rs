@@ -2,10 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Found;
 use super::change::{Change, Kind, Topic, Weight};
-use super::identity::pairs;
 use super::side::Side;
+use super::{Found, pairs};
 use crate::audit::inventory::Inventory;
 use crate::path::RootPath;
 

@@ -100,19 +100,16 @@ pub fn change(what: &str, before: Option<&Leaf>, after: Option<&Leaf>) -> Option
     let value = |leaf: Option<&Leaf>| leaf.map(|leaf| leaf.value.clone());
     let (before, after) = (value(before), value(after));
     let several = |text: &Option<String>| text.as_ref().is_some_and(|text| text.contains('\n'));
-    if several(&before) || several(&after) {
-        let detail = super::text::unified(before.as_deref().unwrap_or(""), after.as_deref().unwrap_or(""));
-        let word = |text: &Option<String>| text.as_ref().map(|text| format!("{} lines", text.lines().count()));
-        let kind = match (&before, &after) {
-            (None, _) => super::Kind::Added,
-            (_, None) => super::Kind::Removed,
-            _ => super::Kind::Changed,
-        };
-        let mut change = Change::new(kind, what, word(&before), word(&after));
-        change.detail = detail;
-        return Some(change);
+    if !several(&before) && !several(&after) {
+        return Change::of(what, before, after);
     }
-    Change::of(what, before, after)
+    let detail = super::text::unified(before.as_deref().unwrap_or(""), after.as_deref().unwrap_or(""));
+    let word = |text: &Option<String>| text.as_ref().map(|text| format!("{} lines", text.lines().count()));
+    let words = (word(&before), word(&after));
+    let mut change = Change::of(what, before, after)?;
+    (change.before, change.after) = words;
+    change.detail = detail;
+    Some(change)
 }
 
 /// What tells a table of a list apart.

@@ -26,7 +26,7 @@ mod text;
 pub use change::{Change, Flag, Kind, Topic, Weight};
 pub use side::Side;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::error::{Context, Result};
 
@@ -109,6 +109,18 @@ pub fn compare(a: &Side, b: &Side) -> Result<Diff> {
         notes.push("the two sides have nothing in common that could be compared".to_owned());
     }
     Ok(Diff { before: a.label.clone(), after: b.label.clone(), topics, sizes: sizes(a, b), notes })
+}
+
+/// Both values of every key of two maps.
+fn pairs<V: Clone>(
+    before: &BTreeMap<String, V>,
+    after: &BTreeMap<String, V>,
+    mut each: impl FnMut(&str, Option<V>, Option<V>),
+) {
+    let keys: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    for key in keys {
+        each(key, before.get(key).cloned(), after.get(key).cloned());
+    }
 }
 
 /// Whether both sides know anything of the same kind.

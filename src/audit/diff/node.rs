@@ -2,11 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Found;
 use super::change::{Change, Topic};
-use super::identity::pairs;
 use super::leaves::Leaves;
 use super::side::Side;
+use super::{Found, pairs};
 use crate::audit::inventory::Inventory;
 use crate::node::paths;
 

@@ -3,9 +3,9 @@
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
-use super::Found;
 use super::change::{Change, Flag, Kind, Topic};
 use super::side::Side;
+use super::{Found, pairs};
 use crate::digest::Digest;
 use crate::lock::{Input, Location};
 use crate::source::apt::version;
@@ -28,12 +28,9 @@ struct Known {
 /// Compares packages where both sides know theirs, and locks where both have one.
 pub fn compare(a: &Side, b: &Side, found: &mut Found) {
     if let (Some(before), Some(after)) = (known(a), known(b)) {
-        let names: std::collections::BTreeSet<&String> = before.keys().chain(after.keys()).collect();
-        for name in names {
-            if let Some(change) = change(name, before.get(name), after.get(name)) {
-                found.add(Topic::Packages, change);
-            }
-        }
+        pairs(&before, &after, |name, old, new| {
+            found.extend(Topic::Packages, change(name, old.as_ref(), new.as_ref()));
+        });
     }
     let (Some(before), Some(after)) = (&a.lock, &b.lock) else { return };
     let (Some(before), Some(after)) = (before.section(), after.section()) else { return };
@@ -41,10 +38,9 @@ pub fn compare(a: &Side, b: &Side, found: &mut Found) {
         inputs.iter().map(|input| (input.name.clone(), input.clone())).collect()
     };
     let (before, after) = (inputs(&before.inputs), inputs(&after.inputs));
-    let names: std::collections::BTreeSet<&String> = before.keys().chain(after.keys()).collect();
-    for name in names {
-        let (old, new) = (before.get(name), after.get(name));
-        let Some(mut change) = Change::of(name, old.map(input), new.map(input)) else { continue };
+    pairs(&before, &after, |name, old, new| {
+        let (old, new) = (old.as_ref(), new.as_ref());
+        let Some(mut change) = Change::of(name, old.map(input), new.map(input)) else { return };
         if let (Some(Location::Apt { version: old, .. }), Some(Location::Apt { version: new, .. })) =
             (old.map(|input| &input.location), new.map(|input| &input.location))
         {
@@ -55,7 +51,7 @@ pub fn compare(a: &Side, b: &Side, found: &mut Found) {
         }
         let topic = if name.starts_with("preload/") { Topic::Preload } else { Topic::Node };
         found.add(topic, change);
-    }
+    });
 }
 
 fn input(input: &Input) -> String {

@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::Found;
 use super::change::{Change, Topic, Weight};
-use super::identity::pairs;
 use super::side::Side;
+use super::{Found, pairs};
 use crate::disk::gpt::Entry;
 use crate::manifest::Artifact;
 use crate::size::human;

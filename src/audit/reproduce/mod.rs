@@ -6,10 +6,13 @@ mod places;
 
 use std::fmt;
 use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
 
+use super::image::Image;
 use crate::bytes::Bytes;
 use crate::error::{Context, Result};
+use crate::output;
 
 /// Bytes that are compared at once.
 const PIECE: usize = 1 << 20;
@@ -46,6 +49,12 @@ struct Place {
     structure: String,
     field: Option<String>,
     cause: &'static str,
+}
+
+/// The disk in a file; none where it holds no partitions, as a kernel or a manifest of a bundle.
+pub fn disk(path: &Path) -> Option<Arc<dyn Bytes>> {
+    let disk = output::open(path).ok()?.disk;
+    Image::of(disk.clone()).is_ok().then_some(disk)
 }
 
 /// The first difference between `image` and `again`, which was just built and is sound; none where they are the same.

@@ -4,10 +4,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::{Args, tell};
-use crate::audit::{Image, reproduce};
+use crate::audit::reproduce;
 use crate::error::{Context as _, Error, Kind, Result};
 use crate::manifest::{self, Manifest};
-use crate::output;
 use crate::process::Running;
 use crate::source::Context;
 use crate::temp::{TempFolder, beside};
@@ -82,11 +81,8 @@ fn build(
 fn explain(before: (&Path, &Manifest), after: (&Path, &Manifest), cx: &Context<'_>) -> Error {
     let pairs = before.1.artifacts.iter().zip(&after.1.artifacts);
     for (one, other) in pairs.filter(|(one, other)| one != other) {
-        let open = |folder: &Path, name: &str| {
-            let disk = output::open(&folder.join(name)).ok()?.disk;
-            Image::of(disk.clone()).is_ok().then_some(disk)
-        };
-        let (Some(a), Some(b)) = (open(before.0, &one.path), open(after.0, &other.path)) else { continue };
+        let disks = (reproduce::disk(&before.0.join(&one.path)), reproduce::disk(&after.0.join(&other.path)));
+        let (Some(a), Some(b)) = disks else { continue };
         if let Ok(Some(difference)) = reproduce::first(&a, &b) {
             tell(&one.path, &difference, cx.report);
             return Error::new(Kind::Found, format!("the output `{}` differs first at {difference}", one.path));

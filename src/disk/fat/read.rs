@@ -89,7 +89,7 @@ impl<'a> Reader<'a> {
         }
         let mut out = self.chain(file.cluster, size)?;
         if (out.len() as u64) < size {
-            return Err(Error::user(format!("`{}` has {size} bytes, but its chain in the FAT is shorter", file.path)));
+            return Err(short(file));
         }
         out.truncate(size as usize);
         Ok(out)
@@ -107,22 +107,12 @@ impl<'a> Reader<'a> {
 
     /// Where a file's clusters lie, in the order of its bytes.
     pub fn clusters(&self, file: &File) -> Result<Vec<Range<u64>>> {
-        let mut out = Vec::new();
-        let (mut at, mut left) = (file.cluster, u64::from(file.size));
-        while left > 0 {
-            let index = u64::from(at).checked_sub(u64::from(FIRST)).filter(|index| *index < self.clusters);
-            let index = index.ok_or_else(|| Error::user(format!("a chain of the FAT leads to cluster {at}")))?;
-            if out.len() as u64 >= self.clusters {
-                return Err(circle());
-            }
-            let start = self.data_at + index * self.cluster;
-            out.push(start..start + self.cluster);
-            left = left.saturating_sub(self.cluster);
-            let mut next = [0; 4];
-            self.bytes.read_at(&mut next, self.fat_at + u64::from(at) * 4)?;
-            at = u32::from_le_bytes(next) & 0x0fff_ffff;
+        let size = u64::from(file.size);
+        let places = self.follow(file.cluster, size)?;
+        if (places.len() as u64) * self.cluster < size {
+            return Err(short(file));
         }
-        Ok(out)
+        Ok(places.into_iter().map(|place| place..place + self.cluster).collect())
     }
 
     /// Bytes of clusters that nothing uses, and bytes of one of them.
@@ -210,22 +200,31 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// The clusters from `first` on, as many as `most` bytes need at most.
+    /// The bytes of the clusters from `first` on, as many as `most` bytes need at most.
     fn chain(&self, first: u32, most: u64) -> Result<Vec<u8>> {
         let mut out = Vec::new();
-        let mut at = first;
         let mut block = vec![0; self.cluster as usize];
-        while (out.len() as u64) < most {
+        for place in self.follow(first, most)? {
+            self.bytes.read_at(&mut block, place)?;
+            out.extend_from_slice(&block);
+        }
+        Ok(out)
+    }
+
+    /// Where the clusters from `first` on lie, as many as `most` bytes need at most.
+    fn follow(&self, first: u32, most: u64) -> Result<Vec<u64>> {
+        let mut out = Vec::new();
+        let mut at = first;
+        while (out.len() as u64) * self.cluster < most {
             if at >= 0x0fff_fff8 && !out.is_empty() {
                 return Ok(out);
             }
             let index = u64::from(at).checked_sub(u64::from(FIRST)).filter(|index| *index < self.clusters);
             let index = index.ok_or_else(|| Error::user(format!("a chain of the FAT leads to cluster {at}")))?;
-            if out.len() as u64 / self.cluster >= self.clusters {
+            if out.len() as u64 >= self.clusters {
                 return Err(circle());
             }
-            self.bytes.read_at(&mut block, self.data_at + index * self.cluster)?;
-            out.extend_from_slice(&block);
+            out.push(self.data_at + index * self.cluster);
             let mut next = [0; 4];
             self.bytes.read_at(&mut next, self.fat_at + u64::from(at) * 4)?;
             let next = u32::from_le_bytes(next) & 0x0fff_ffff;
@@ -245,6 +244,10 @@ struct Walk {
     folders: usize,
     read: usize,
     names: usize,
+}
+
+fn short(file: &File) -> Error {
+    Error::user(format!("`{}` has {} bytes, but its chain in the FAT is shorter", file.path, file.size))
 }
 
 fn circle() -> Error {

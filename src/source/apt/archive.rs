@@ -190,30 +190,32 @@ impl<'a> Archive<'a> {
         wanted: &BTreeSet<(String, String)>,
     ) -> Result<BTreeMap<(String, String), Vec<SourceFile>>> {
         let mut found = BTreeMap::new();
-        for suite in &self.suites {
-            for component in &self.apt.components {
-                self.component(suite, component)?;
-                let path = format!("{component}/source/Sources");
-                let Some(text) = self.index(suite, &path)? else {
-                    return Err(Error::source(format!("suite `{}` has no `{path}`", suite.name)));
-                };
-                for paragraph in deb822::paragraphs(&text) {
-                    let field = |name| deb822::field(paragraph, name).unwrap_or_default().to_owned();
-                    let named = (field("Package"), field("Version"));
-                    if wanted.contains(&named) && !found.contains_key(&named) {
-                        let files = source_files(paragraph, self.name, &suite.name)
-                            .context(|| format!("reading source package `{}` of suite `{}`", named.0, suite.name))?;
-                        found.insert(named, files.1);
-                    }
-                }
+        self.each_source(&mut |suite, paragraph| {
+            let field = |name| deb822::field(paragraph, name).unwrap_or_default().to_owned();
+            let named = (field("Package"), field("Version"));
+            if wanted.contains(&named) && !found.contains_key(&named) {
+                let (_, files) = self.source(suite, paragraph, &named.0)?;
+                found.insert(named, files);
             }
-        }
+            Ok(())
+        })?;
         Ok(found)
     }
 
     /// Every version of a source package: version, files.
     pub fn sources(&self, package: &str) -> Result<Vec<(String, Vec<SourceFile>)>> {
         let mut found = Vec::new();
+        self.each_source(&mut |suite, paragraph| {
+            if deb822::field(paragraph, "Package") == Some(package) {
+                found.push(self.source(suite, paragraph, package)?);
+            }
+            Ok(())
+        })?;
+        Ok(found)
+    }
+
+    /// Tells `tell` every paragraph of the indexes of source packages.
+    fn each_source(&self, tell: &mut dyn FnMut(&Suite, &str) -> Result<()>) -> Result<()> {
         for suite in &self.suites {
             for component in &self.apt.components {
                 self.component(suite, component)?;
@@ -221,16 +223,15 @@ impl<'a> Archive<'a> {
                 let Some(text) = self.index(suite, &path)? else {
                     return Err(Error::source(format!("suite `{}` has no `{path}`", suite.name)));
                 };
-                for paragraph in deb822::paragraphs(&text) {
-                    if deb822::field(paragraph, "Package") == Some(package) {
-                        let files = source_files(paragraph, self.name, &suite.name)
-                            .context(|| format!("reading source package `{package}` of suite `{}`", suite.name))?;
-                        found.push(files);
-                    }
-                }
+                deb822::paragraphs(&text).try_for_each(|paragraph| tell(suite, paragraph))?;
             }
         }
-        Ok(found)
+        Ok(())
+    }
+
+    fn source(&self, suite: &Suite, paragraph: &str, package: &str) -> Result<(String, Vec<SourceFile>)> {
+        source_files(paragraph, self.name, &suite.name)
+            .context(|| format!("reading source package `{package}` of suite `{}`", suite.name))
     }
 
     /// The text of an index, in whatever form of it is there.

@@ -1,26 +1,11 @@
 //! Whether two files hold the same bytes, of one image or of two.
 
-use std::io::{self, Write};
+use std::io;
 
 use super::{Image, Node};
-use crate::digest::Hasher;
+use crate::digest::Hashed;
 use crate::error::{Context, Result};
 use crate::squashfs::inode::PLAIN;
-
-/// SHA-256 of what is written.
-#[derive(Default)]
-struct Summed(Hasher);
-
-impl Write for Summed {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.update(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
 
 impl Image {
     /// Whether the file `node` has the bytes of `theirs` in `other`. Blocks that are stored alike are not unpacked,
@@ -36,10 +21,10 @@ impl Image {
             && self.superblock.compressor == other.superblock.compressor
             && ours.blocks.len() == others.blocks.len();
         if !alike {
-            let (mut a, mut b) = (Summed::default(), Summed::default());
+            let (mut a, mut b) = (Hashed::new(io::sink()), Hashed::new(io::sink()));
             self.copy_file(node, &mut a)?;
             other.copy_file(theirs, &mut b)?;
-            return Ok(a.0.finish() == b.0.finish());
+            return Ok(a.running() == b.running());
         }
         let (mut at, mut there, mut left) = (ours.start, others.start, ours.size);
         for (stored, stored_there) in ours.blocks.iter().zip(&others.blocks) {

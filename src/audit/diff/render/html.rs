@@ -3,9 +3,10 @@
 use std::fmt::Write;
 
 use super::super::Diff;
-use super::line::{clean, rest, value};
+use super::line::{rest, value};
 use super::treemap::{Rect, lay};
 use super::{Change, Kind, Show, Told, grown, heading, verdict};
+use crate::report::clean;
 use crate::size::human;
 
 /// Width and height of a treemap, in units of the drawing.

@@ -1,7 +1,7 @@
 //! One change in words.
 
 use super::super::{Change, Kind};
-use crate::report::visible;
+use crate::report::clean;
 
 /// Longer values are cut.
 const LONGEST: usize = 300;
@@ -37,11 +37,6 @@ pub fn rest(change: &Change) -> String {
         out += &format!(" <- {}", change.because.join("; "));
     }
     clean(&out)
-}
-
-/// Without what would move a terminal: names and values come out of images.
-pub fn clean(text: &str) -> String {
-    text.chars().map(visible).collect()
 }
 
 fn cut(text: &str) -> String {

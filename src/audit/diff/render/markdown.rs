@@ -2,8 +2,9 @@
 
 use std::fmt::Write;
 
-use super::line::{clean, rest, value};
+use super::line::{rest, value};
 use super::{Change, Diff, Kind, Show, Told, counted, heading, verdict};
+use crate::report::clean;
 
 /// Comments of code hosts end at some 65,000 characters.
 const LONGEST: usize = 60_000;

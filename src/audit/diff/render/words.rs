@@ -2,9 +2,9 @@
 
 use std::fmt::Write;
 
-use super::line::{clean, rest, sign, value};
+use super::line::{rest, sign, value};
 use super::{Diff, Show, Told, counted, heading, verdict};
-use crate::report::visible;
+use crate::report::{clean, visible};
 
 /// Topics with their changes, and the verdict as the last line.
 pub fn text(diff: &Diff, show: Show) -> String {
