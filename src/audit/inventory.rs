@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::error::Result;
 use crate::path::RootPath;
+use crate::record;
 use crate::source::apt::{deb822, relation};
 use crate::squashfs::{Image, Node, NodeKind};
 
@@ -16,6 +17,8 @@ const UNITS: &str = "/etc/systemd/system";
 pub const NOBODY: &str = "(no package)";
 /// As large as a database's file may be.
 const MAX_DATABASE: u64 = 64 << 20;
+/// As large as a part of a record may be.
+const MAX_CARRIED: u64 = 64 << 20;
 /// As many names as are compared; each takes some 300 bytes.
 const MAX_NAMES: usize = 4 << 20;
 
@@ -144,6 +147,11 @@ impl Inventory {
             *sum = sum.saturating_add(size);
         }
         out
+    }
+
+    /// A part of the record that an image carries of its own making; none where it has no such file.
+    pub fn carried(&self, name: &str) -> Result<Option<String>> {
+        self.text(&format!("{}/{name}", record::FOLDER), MAX_CARRIED)
     }
 
     /// The package that brought a path.

@@ -13,8 +13,6 @@ use crate::path::RootPath;
 use crate::record;
 use crate::report::{Mode, Report, visible};
 
-/// As large as a part of the record is read.
-const LIMIT: u64 = 64 << 20;
 /// As many dependants are named.
 const NAMED: usize = 12;
 
@@ -116,7 +114,7 @@ fn of_path(inventory: &Inventory, path: &str) -> Result<Answer> {
 
 /// The packages that the lock of an image's record says were asked for.
 fn asked(inventory: &Inventory) -> Result<Option<Vec<String>>> {
-    let Some(text) = inventory.text(&format!("{}/{}", record::FOLDER, record::LOCK), LIMIT)? else { return Ok(None) };
+    let Some(text) = inventory.carried(record::LOCK)? else { return Ok(None) };
     let lock = Lock::parse(&text).context(|| "reading the lock that the image carries".to_owned())?;
     let packages = lock.image.into_values().flat_map(|section| section.packages);
     Ok(Some(packages.filter(|package| package.requested).map(|package| package.name).collect()))
@@ -124,7 +122,7 @@ fn asked(inventory: &Inventory) -> Result<Option<Vec<String>>> {
 
 /// Tables of the record's profile that name a path: `[[file]]`, `[[unit]]`.
 fn of_profile(inventory: &Inventory, path: &RootPath) -> Result<Vec<String>> {
-    let Some(text) = inventory.text(&format!("{}/{}", record::FOLDER, record::PROFILE), LIMIT)? else {
+    let Some(text) = inventory.carried(record::PROFILE)? else {
         return Ok(Vec::new());
     };
     let table: toml::Table =

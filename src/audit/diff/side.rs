@@ -13,9 +13,6 @@ use crate::manifest::{self, Manifest};
 use crate::profile::{self, LoadOptions, Origins};
 use crate::record;
 
-/// As large as those may be.
-const MAX_CARRIED: u64 = 64 << 20;
-
 /// A side.
 pub struct Side {
     /// What it was called by.
@@ -220,12 +217,11 @@ impl Side {
     fn image(&mut self, path: &Path) -> Result<()> {
         let (built, notes) = Built::open(path)?;
         self.notes.extend(notes);
-        let carried = |name: &str| format!("{}/{name}", record::FOLDER);
         if let Some(root) = &built.root {
-            if let Some(text) = root.text(&carried(record::PROFILE), MAX_CARRIED)? {
+            if let Some(text) = root.carried(record::PROFILE)? {
                 self.profile = Some(Shown::parse(&text)?);
             }
-            if let Some(text) = root.text(&carried(record::LOCK), MAX_CARRIED)? {
+            if let Some(text) = root.carried(record::LOCK)? {
                 self.locked(Lock::parse(&text)?, None, true);
             }
         }
