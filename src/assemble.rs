@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::arch::Arch;
 use crate::boot::{Parts, grub};
+use crate::digest::Digest;
 use crate::disk::{Sizes, repart_definitions};
 use crate::error::{Context as _, Error, Kind, Result};
 use crate::lock::{Input, Lock, Section};
@@ -30,6 +31,8 @@ pub struct Assembled {
     pub parts: Parts,
     /// What the image says of itself.
     pub record: Record,
+    /// Every file beside the profile.
+    pub locals: BTreeMap<PathBuf, Digest>,
 }
 
 /// Makes the tree of `profile` out of what was fetched.
@@ -37,7 +40,8 @@ pub fn assemble(profile: &Profile, lock: &Lock, fetched: &Fetched, walls: bool, 
     let stage = cx.report.stage("assemble", None);
     let section = lock.section(profile.image.arch)?;
     let locals = fetch::locals(&profile.local_files(), cx)?;
-    let digests = locals.iter().filter_map(|(path, blob)| Some((path.clone(), blob.digest()?))).collect();
+    let digests: BTreeMap<PathBuf, Digest> =
+        locals.iter().filter_map(|(path, blob)| Some((path.clone(), blob.digest()?))).collect();
     let record = Record::new(profile, lock, &digests)?;
     let work = Work { profile, lock, section, fetched, locals: &locals, walls, cx, stage: &stage };
     stage.at("unpacking packages");
@@ -74,7 +78,7 @@ pub fn assemble(profile: &Profile, lock: &Lock, fetched: &Fetched, walls: bool, 
         tree.remove(&RootPath::new(grub::TREE)?);
     }
     stage.done(tree.content_bytes(), false);
-    Ok(Assembled { tree, tally, parts, record })
+    Ok(Assembled { tree, tally, parts, record, locals: digests })
 }
 
 /// What systemd-repart makes at first boot.

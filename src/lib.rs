@@ -89,8 +89,15 @@ pub const FAST_LEVEL: i32 = 3;
 /// Builds every output of a profile; beside them lie the manifest and
 /// what others may want to know.
 pub fn build(request: &Request, cx: &Context) -> Result<Manifest> {
-    let profile = load(request, cx)?;
-    let lock = resolve(&profile, request.locked, cx)?;
+    build_explained(request, cx).map(|(manifest, _)| manifest)
+}
+
+/// The same, and why each part of it was made anew.
+pub fn build_explained(request: &Request, cx: &Context) -> Result<(Manifest, audit::explain::Explanation)> {
+    // What is told is of this build alone.
+    let cx = &cx.with_store(cx.store.clone().afresh());
+    let (profile, origins) = load(request, cx)?;
+    let (lock, moved) = resolve(&profile, request.locked, cx)?;
     let fetched = source::fetch(&lock, &profile, profile.image.arch, Arch::host(), cx)?;
     let assembled = assemble::assemble(&profile, &lock, &fetched, !request.unconfined, cx)?;
     target::check_drivers(&profile, &assembled.parts.modules)?;
@@ -104,18 +111,23 @@ pub fn build(request: &Request, cx: &Context) -> Result<Manifest> {
         manifest::Made { profile: &profile, lock: &lock, assembled: &assembled, root: &root, boot: &boot, layout };
     let manifest = Manifest::new(&made, request.fast, artifacts, cx.report.warnings())?;
     manifest.write(&request.output.join(manifest::NAME))?;
-    account(request, &manifest, &lock, &assembled.record, &audit::sbom::of_build(&root, &boot, cx)?)?;
-    Ok(manifest)
+    let own = account(request, &manifest, &lock, &assembled.record, &audit::sbom::of_build(&root, &boot, cx)?)?;
+    let (origins, moved, locals) = (&origins, moved.as_slice(), &assembled.locals);
+    let built =
+        audit::explain::Built { profile: &profile, origins, lock: &lock, moved, locals, manifest: &manifest, own };
+    let explanation = audit::explain::explain(&built, &cx.store)?;
+    Ok((manifest, explanation))
 }
 
 /// What others may want to know of a build, beside the artifacts: bills of materials, provenance, digests of it all.
+/// The digest of the manifest.
 fn account(
     request: &Request,
     manifest: &Manifest,
     lock: &Lock,
     record: &record::Record,
     bills: &[(audit::sbom::Format, Vec<u8>)],
-) -> Result<()> {
+) -> Result<Digest> {
     use audit::provenance::{self, Envelope};
     let folder = &request.output;
     let (own, _) = Digest::of_reader(std::fs::File::open(folder.join(manifest::NAME))?)?;
@@ -140,13 +152,14 @@ fn account(
         // One of an earlier build would be of other files.
         None => temp::remove(&folder.join(provenance::SIGNED))?,
     }
-    manifest.write_sums(folder, &beside)
+    manifest.write_sums(folder, &beside)?;
+    Ok(own)
 }
 
 /// A build up to what boots, without an output.
 pub fn sealed(request: &Request, cx: &Context) -> Result<(root::Root, boot::Boot)> {
-    let profile = load(request, cx)?;
-    let lock = resolve(&profile, request.locked, cx)?;
+    let (profile, _) = load(request, cx)?;
+    let (lock, _) = resolve(&profile, request.locked, cx)?;
     let fetched = source::fetch(&lock, &profile, profile.image.arch, Arch::host(), cx)?;
     let assembled = assemble::assemble(&profile, &lock, &fetched, !request.unconfined, cx)?;
     let root = seal(&profile, &lock, &assembled, request.fast, cx)?;
@@ -154,28 +167,32 @@ pub fn sealed(request: &Request, cx: &Context) -> Result<(root::Root, boot::Boot
     Ok((root, boot))
 }
 
-fn load(request: &Request, cx: &Context) -> Result<Profile> {
+fn load(request: &Request, cx: &Context) -> Result<(Profile, profile::Origins)> {
     let stage = cx.report.stage("load", None);
-    let (profile, _) = profile::load(&request.profile, &LoadOptions { arch: request.arch })?;
+    let loaded = profile::load(&request.profile, &LoadOptions { arch: request.arch })?;
     stage.done(0, false);
-    Ok(profile)
+    Ok(loaded)
 }
 
-/// The lock beside the profile, made or moved on where it does not fit, unless it is `locked`.
-fn resolve(profile: &Profile, locked: bool, cx: &Context) -> Result<Lock> {
+/// The lock beside the profile, made or moved on where it does not fit, unless it is `locked`; and why it was.
+fn resolve(profile: &Profile, locked: bool, cx: &Context) -> Result<(Lock, Vec<String>)> {
     let path = Lock::path_for(&profile.path);
     let previous = Lock::read(&path)?;
     if locked {
         let missing = || Error::new(error::Kind::Lock, format!("there is no lock `{}`", path.display()));
         let lock = previous.ok_or_else(|| missing().hint("make it: imagebuild lock PROFILE"))?;
         lock.check(profile, Arch::host())?;
-        return Ok(lock);
+        return Ok((lock, Vec::new()));
     }
+    let why = match &previous {
+        Some(lock) => lock.misfits(profile, Arch::host())?,
+        None => vec!["there was no lock".to_owned()],
+    };
     let lock = source::resolve(profile, previous.as_ref(), &Update::Nothing, cx)?;
     if previous.as_ref() != Some(&lock) {
         lock.write(&path)?;
     }
-    Ok(lock)
+    Ok((lock, why))
 }
 
 /// The level that a profile is packed at; only zstd has a fast one.
@@ -186,6 +203,13 @@ fn level(profile: &Profile, fast: bool) -> i32 {
     }
 }
 
+/// How a profile's root is packed.
+fn packing(profile: &Profile, lock: &Lock, fast: bool, jobs: usize) -> Result<squashfs::Options> {
+    let level = level(profile, fast);
+    let block_size = u32::try_from(profile.pack.block.bytes()).map_err(|_| Error::bug("a block of 4 GiB"))?;
+    Ok(squashfs::Options { codec: profile.pack.codec, level, block_size, epoch: lock.epoch.0, jobs })
+}
+
 fn seal(
     profile: &Profile,
     lock: &Lock,
@@ -193,10 +217,7 @@ fn seal(
     fast: bool,
     cx: &Context,
 ) -> Result<root::Root> {
-    let level = level(profile, fast);
-    let block_size = u32::try_from(profile.pack.block.bytes()).map_err(|_| Error::bug("a block of 4 GiB"))?;
-    let options =
-        squashfs::Options { codec: profile.pack.codec, level, block_size, epoch: lock.epoch.0, jobs: cx.jobs };
+    let options = packing(profile, lock, fast, cx.jobs)?;
     let seed = guid::Guid::seed(&profile.image.id);
     Ok(root::pack(&assembled.tree, &cx.store, &options, &seed, cx.report)?.0)
 }
@@ -236,7 +257,14 @@ fn place(
     let pack = |tree: &tree::Tree| {
         let seed = guid::Guid::seed(&profile.image.id).derive("installer");
         let options = installer::packing(lock.epoch, cx.jobs);
-        Ok(root::pack(tree, &cx.store, &options, &seed, &report::Report::silent())?.0)
+        // In a journal of its own, since it is another root.
+        let store = cx.store.clone().afresh();
+        let packed = root::pack(tree, &store, &options, &seed, &report::Report::silent())?.0;
+        for mut entry in store.journal().entries() {
+            entry.recipe.of = "installer".to_owned();
+            cx.store.journal().note(entry);
+        }
+        Ok(packed)
     };
     let disks = target::place(profile, root, boot, &assembled.parts, lock.epoch, &pack)?;
     if let Some(warning) = &disks.warning {

@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::guid::Guid;
 use crate::report::Report;
 use crate::squashfs::{self, Options, Summary};
-use crate::store::{Blob, Key, Store};
+use crate::store::{Blob, Entry, Key, Store};
 use crate::tree::Tree;
 use crate::verity::{self, Parameters};
 
@@ -51,8 +51,13 @@ pub fn pack(tree: &Tree, store: &Store, options: &Options, seed: &Guid, report: 
     let stage = report.stage("pack", None);
     let parameters = Parameters::of_seed(seed);
     let identity = tree.identity()?;
-    let key = |what: &str| key(what, &identity, options, &parameters);
+    let key = |what: &'static str| key(what, &identity, options, &parameters);
+    let note = |root: &Root, reused: bool, blocks: Option<(u64, u64)>| {
+        let (key, recipe) = squashfs_key(&identity, options, seed).taken_apart();
+        store.journal().note(Entry { recipe, key, reused, bytes: root.squashfs.length(), blocks });
+    };
     if let Some(root) = find(store, key, options, parameters) {
+        note(&root, true, None);
         stage.done(root.summary.content, true);
         return Ok((root, true));
     }
@@ -71,11 +76,13 @@ pub fn pack(tree: &Tree, store: &Store, options: &Options, seed: &Guid, report: 
     let facts = serde_json::to_vec(&Facts { root_hash, summary }).map_err(|error| Error::bug(error.to_string()))?;
     store.derive_file(key("root-facts"), |file| Ok(file.write_all(&facts)?))?;
     stage.done(summary.content, false);
-    Ok((Root { squashfs, verity, root_hash, parameters, summary }, false))
+    let root = Root { squashfs, verity, root_hash, parameters, summary };
+    note(&root, false, Some(packs.counts()));
+    Ok((root, false))
 }
 
 /// The root that an earlier build left, if all of it is there and its bytes are what they were.
-fn find(store: &Store, key: impl Fn(&str) -> Key, options: &Options, parameters: Parameters) -> Option<Root> {
+fn find(store: &Store, key: impl Fn(&'static str) -> Key, options: &Options, parameters: Parameters) -> Option<Root> {
     let [facts, squashfs, verity] =
         ["root-facts", "root-squashfs", "root-verity"].map(|what| store.find_derived(key(what)));
     let (facts, squashfs, verity) = (facts?, squashfs?, verity?);
@@ -86,16 +93,21 @@ fn find(store: &Store, key: impl Fn(&str) -> Key, options: &Options, parameters:
     whole.then_some(Root { squashfs, verity, root_hash, parameters, summary })
 }
 
-fn key(what: &str, identity: &Digest, options: &Options, parameters: &Parameters) -> Key {
+/// The key of the squashfs of a tree with this identity.
+pub fn squashfs_key(identity: &Digest, options: &Options, seed: &Guid) -> Key {
+    key("root-squashfs", identity, options, &Parameters::of_seed(seed)).of("root")
+}
+
+fn key(what: &'static str, identity: &Digest, options: &Options, parameters: &Parameters) -> Key {
     let Options { codec, level, block_size, epoch, jobs: _ } = options;
     Key::new(what, VERSION)
-        .with(identity.0)
-        .with(codec.name())
-        .with(level.to_le_bytes())
-        .with(block_size.to_le_bytes())
-        .with(epoch.to_le_bytes())
-        .with(parameters.salt)
-        .with(parameters.uuid.0)
+        .part("tree", identity)
+        .part("codec", codec.name())
+        .part("level", level)
+        .part("block", block_size)
+        .part("moment", epoch)
+        .part("salt", &parameters.salt)
+        .part("id", &parameters.uuid.0)
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 pub mod browse;
 mod contents;
 pub mod diff;
+pub mod explain;
 pub(crate) mod image;
 pub mod inventory;
 mod opened;

@@ -21,14 +21,15 @@ const WINDOW_LOG: u32 = 23;
 
 /// Packs `init` and `modules`; kept in the store by the digest of all of them.
 pub fn make(parts: &Parts, modules: &[Loaded], init: &[u8], epoch: Epoch, store: &Store) -> Result<Content> {
-    let mut key = Key::new("initrd", INITRD_VERSION).with(epoch.0.to_le_bytes()).with(Digest::of(init).0);
+    let mut key = Key::new("initrd", INITRD_VERSION).of("initrd");
+    key = key.part("moment", &epoch.0).part("init", &Digest::of(init));
     let mut files = Vec::with_capacity(modules.len());
     for module in modules {
         let bytes = module.content.read(MAX_MODULE).context(|| format!("reading `{}`", module.path))?;
-        key = key.with(&module.path).with(Digest::of(&bytes).0);
+        key = key.with(&module.path).part(&format!("module {}", module.path), &Digest::of(&bytes));
         files.push((module.path.as_str(), bytes));
     }
-    let (blob, _) = store.derived(key.with(&parts.release), |out| {
+    let (blob, _) = store.derived(key.part("release", parts.release.as_str()), |out| {
         let archive = archive(&files, init, epoch)?;
         compress(&archive, out)
     })?;

@@ -146,9 +146,22 @@ fn make_uki(parts: &Parts, cmdline: &str, initrd: &Content, store: &Store) -> Re
         (".initrd", &initrd),
         (".linux", &kernel),
     ];
-    let mut key = Key::new("uki", UKI_VERSION).with(Digest::of(&stub).0);
+    let mut key = Key::new("uki", UKI_VERSION).of("uki").part("stub", &Digest::of(&stub));
     for (name, bytes) in sections {
-        key = key.with(name).with(Digest::of(bytes).0);
+        let digest = Digest::of(bytes);
+        key = match name {
+            // Its words say more than a digest.
+            ".cmdline" => key.with(name).with(digest.0),
+            _ => key.with(name).part(&format!("section {name}"), &digest),
+        };
+    }
+    let mut words = BTreeMap::<&str, Vec<&str>>::new();
+    for word in cmdline.split(' ') {
+        let (name, value) = word.split_once('=').unwrap_or((word, ""));
+        words.entry(name).or_default().push(value);
+    }
+    for (name, values) in words {
+        key = key.told(&format!("command line: {name}"), values.join("; ").as_str());
     }
     let (blob, _) = store.derived(key, |out| Ok(out.write_all(&uki::append(&stub, &sections)?)?))?;
     let uki = blob.content();

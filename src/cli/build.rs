@@ -4,17 +4,20 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::arch::Arch;
+use crate::audit::explain;
 use crate::audit::provenance::Private;
 use crate::error::Result;
+use crate::report::Mode;
 use crate::source::Context;
-use crate::{Request, build, manifest};
+use crate::{Request, build_explained, manifest};
 
 /// `imagebuild build node.toml -o out`
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  \
     imagebuild build node.toml                      make node.lock if it is missing, write out/\n  \
     imagebuild build node.toml --locked --offline   what the lock and the store hold, nothing else\n  \
-    imagebuild build node.toml --fast               pack quickly while trying things out")]
+    imagebuild build node.toml --fast               pack quickly while trying things out\n  \
+    imagebuild build node.toml --explain            why what was made anew was made anew")]
 pub struct Args {
     /// The profile.
     profile: PathBuf,
@@ -39,6 +42,10 @@ pub struct Args {
     /// Sign the provenance: a private key in PEM, Ed25519 or ECDSA P-256; writes provenance.dsse.json.
     #[arg(long, value_name = "KEY")]
     sign: Option<PathBuf>,
+    /// Say of every stage and every value that it was reused, or why it was made anew: which input, which line of the
+    /// profile, which version of the code.
+    #[arg(long)]
+    explain: bool,
     /// Who builds, as the provenance says it.
     #[arg(long, value_name = "URI")]
     builder: Option<String>,
@@ -59,7 +66,17 @@ pub fn run(args: &Args, cx: &Context) -> Result<()> {
         sign: args.sign.as_deref().map(Private::read).transpose()?.map(Arc::new),
         builder: args.builder.clone(),
     };
-    let manifest = build(&request, &cx)?;
+    let (manifest, explanation) = build_explained(&request, &cx)?;
+    if args.explain {
+        match cx.report.mode() {
+            Mode::Json => {
+                for step in &explanation.steps {
+                    cx.report.event(&explain::value(step)?);
+                }
+            }
+            Mode::Text | Mode::Quiet => super::print(explain::text(&explanation).as_bytes())?,
+        }
+    }
     let path = args.output.join(manifest::NAME);
     cx.report.event(&serde_json::json!({
         "event": "done",

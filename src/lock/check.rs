@@ -12,6 +12,16 @@ impl Lock {
     /// Fails (exit 3), with every reason, unless the lock holds what the profile asks for its architecture
     /// and, where Go programs are built, for a host of `host`.
     pub fn check(&self, profile: &Profile, host: Option<Arch>) -> Result<()> {
+        let reasons = self.misfits(profile, host)?;
+        if reasons.is_empty() {
+            return Ok(());
+        }
+        let message = format!("the lock does not fit the profile: {}", reasons.join("; "));
+        Err(Error::new(Kind::Lock, message).hint(format!("run `imagebuild lock {}`", profile.path.display())))
+    }
+
+    /// Every reason why the lock must be mended before the profile can be built for a host of `host`; none where it fits.
+    pub fn misfits(&self, profile: &Profile, host: Option<Arch>) -> Result<Vec<String>> {
         let wants = Wants::of(profile)?;
         let arch = profile.image.arch;
         let mut reasons = Vec::new();
@@ -33,11 +43,7 @@ impl Lock {
                 Some(_) => {}
             }
         }
-        if reasons.is_empty() {
-            return Ok(());
-        }
-        let message = format!("the lock does not fit the profile: {}", reasons.join("; "));
-        Err(Error::new(Kind::Lock, message).hint(format!("run `imagebuild lock {}`", profile.path.display())))
+        Ok(reasons)
     }
 
     /// The inputs and packages for an image of `arch`.

@@ -40,7 +40,8 @@ pub fn assemble(
     let settings = Settings { name: &preload.name, entrypoint, cmd, env, user: user.as_deref() };
     let container = Container::assemble(&tree, &settings, arch, epoch).context(step)?;
     let digest = container.digest;
-    let key = Key::new("oci", VERSION).with(&preload.name).with(digest.0).with(epoch.0.to_le_bytes());
+    let key = Key::new("oci", VERSION).of(&preload.name);
+    let key = key.part("name", preload.name.as_str()).part("manifest", &digest).part("moment", &epoch.0);
     let (blob, _) = store.derived(key, |out| container.write(out))?;
     Ok(Image { name: preload.name.clone(), digest, archive: blob.content() })
 }

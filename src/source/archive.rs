@@ -46,7 +46,7 @@ fn member(path: RootPath, mode: u16, origin: &Arc<str>, kind: MemberKind) -> Mem
 fn members(unpack: &BTreeMap<String, RootPath>, blob: &Blob, store: &Store, origin: &Arc<str>) -> Result<Vec<Member>> {
     let rules = unpack.iter().map(|(glob, folder)| Ok((matcher(glob)?, glob, folder)));
     let rules: Vec<(GlobMatcher, &String, &RootPath)> = rules.collect::<Result<_>>()?;
-    let tar = plain(blob, store)?;
+    let tar = plain(origin, blob, store)?;
     let (mut found, mut seen) = (BTreeMap::new(), Vec::new());
     let mut used = BTreeSet::new();
     // What each name of the archive holds, for hard links to it.
@@ -113,7 +113,7 @@ fn kind(
 }
 
 /// The archive without its compression: itself, or a derived value.
-fn plain(blob: &Blob, store: &Store) -> Result<Blob> {
+fn plain(name: &str, blob: &Blob, store: &Store) -> Result<Blob> {
     let mut head = Vec::new();
     blob.open()?.take(6).read_to_end(&mut head)?;
     // RFC 1952; the .xz format, 2.1.1.1; RFC 8878, 3.1.1.
@@ -129,7 +129,8 @@ fn plain(blob: &Blob, store: &Store) -> Result<Blob> {
         io::copy(&mut codec.decode(file, limit)?, out)?;
         Ok(())
     };
-    let (tar, _) = store.derived(Key::new("archive", VERSION).with(digest.0), |out| unfold(blob.open()?, out))?;
+    let (tar, _) =
+        store.derived(Key::new("archive", VERSION).of(name).part("file", &digest), |out| unfold(blob.open()?, out))?;
     Ok(tar)
 }
 

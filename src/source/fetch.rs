@@ -14,7 +14,10 @@ use crate::digest::Digest;
 use crate::error::{Context as _, Error, Kind, Result};
 use crate::lock::{Location, Lock, Section};
 use crate::profile::{Apt, Profile, Source};
-use crate::store::{Blob, Hold};
+use crate::store::{Blob, Entry, Hold, Part, Recipe};
+
+/// What the journal calls an input.
+pub const KIND: &str = "input";
 
 /// Downloads at once; more would only divide the same line.
 const MAX_THREADS: usize = 8;
@@ -97,6 +100,16 @@ fn have(wanted: &[Wanted<'_>], profile: &Profile, cx: &Context<'_>) -> Result<Ve
         cx.store.blob(&one.sha256).ok_or_else(|| Error::bug(format!("`{}` was not fetched", one.name)))
     };
     let blobs = wanted.iter().map(blob).collect::<Result<Vec<_>>>()?;
+    let fresh: BTreeSet<Digest> = missing.iter().map(|one| one.sha256).collect();
+    for (one, blob) in wanted.iter().zip(&blobs) {
+        cx.store.journal().note(Entry {
+            recipe: Recipe::new(KIND, one.name, vec![Part::new("file", one.sha256.to_string())]),
+            key: one.sha256,
+            reused: !fresh.contains(&one.sha256),
+            bytes: blob.length(),
+            blocks: None,
+        });
+    }
     stage.done(total, missing.is_empty());
     Ok(blobs)
 }

@@ -172,7 +172,7 @@ impl<'c> Worker<'c> {
         Ok(packed)
     }
 
-    fn key(&self, what: &str) -> Key {
+    fn key(&self, what: &'static str) -> Key {
         let level = if self.method.codec.levels().is_some() { self.method.level } else { 0 };
         Key::new(what, VERSION)
             .with(self.method.codec.name())

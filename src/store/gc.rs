@@ -84,7 +84,9 @@ impl Store {
         }
         if derived {
             let packs = listing(&self.path().join("packs"))?.into_iter().filter(|path| path.is_file());
-            for path in self.files("derived")?.into_iter().map(|(path, _)| path).chain(packs) {
+            // What is remembered of builds tells of nothing that is there.
+            let builds = listing(&self.path().join("builds"))?;
+            for path in self.files("derived")?.into_iter().map(|(path, _)| path).chain(packs).chain(builds) {
                 collected.take(&path, really)?;
             }
         }
@@ -186,7 +188,8 @@ mod tests {
         assert!(store.blob(&digests[1]).is_some());
         assert_eq!(collect(false, true), Collected { files: 4, bytes: 77 });
         assert!(store.blob(&digests[0]).is_some() && store.blob(&digests[1]).is_none());
-        assert_eq!(collect(true, true), Collected { files: 2, bytes: 72 });
+        store.remember("a build", "x").unwrap();
+        assert_eq!(collect(true, true), Collected { files: 3, bytes: 73 });
 
         let hold = store.share().unwrap();
         let error = store.collect(&keep, |digest| *digest, false, true).unwrap_err();

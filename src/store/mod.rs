@@ -9,27 +9,34 @@
 //!   tmp/                files that are not whole yet; DIGEST.part is the beginning of an input, other names mean nothing
 //!   roots/ locks/       locks in use: what they name is kept by `gc`
 //!   seen/               dates of release files: an older one is refused
+//!   builds/             what the last build of each image was made of; see [`Store::remembered`]
 //! ```
 //!
 //! A file appears under its name only when it is whole (temp file, fsync, rename), so a
 //! build that is killed leaves at most litter in `tmp/`. The store only grows, but for `gc`.
 
+mod recipe;
+mod journal;
 mod blob;
 mod gc;
+mod memory;
 mod roots;
 mod pack;
 mod partial;
 
 pub use blob::{Blob, Pending};
 pub use gc::{Collected, Hold};
+pub use journal::{Entry, Journal};
 pub use pack::Packs;
 pub use partial::Partial;
+pub use recipe::{Ingredient, Key, Part, Recipe};
 
 use std::fs;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use crate::digest::{Digest, Hasher};
+use crate::digest::Digest;
 use crate::error::{Context, Error, Result};
 use crate::temp::Temp;
 
@@ -38,32 +45,7 @@ use crate::temp::Temp;
 pub struct Store {
     root: PathBuf,
     reuse: bool,
-}
-
-/// What a derived value depends on, the version of the code that makes it included.
-#[derive(Clone)]
-pub struct Key(Hasher);
-
-impl Key {
-    /// A key for values of the kind `what`, made by code of `version`.
-    pub fn new(what: &str, version: u32) -> Self {
-        let mut hasher = Hasher::default();
-        hasher.field(what.as_bytes());
-        hasher.update(&version.to_le_bytes());
-        Key(hasher)
-    }
-
-    /// Adds something that the value depends on.
-    #[must_use]
-    pub fn with(mut self, field: impl AsRef<[u8]>) -> Self {
-        self.0.field(field.as_ref());
-        self
-    }
-
-    /// The key's digest.
-    pub fn digest(self) -> Digest {
-        self.0.finish()
-    }
+    journal: Arc<Journal>,
 }
 
 impl Store {
@@ -73,7 +55,24 @@ impl Store {
             let path = root.join(name);
             fs::create_dir_all(&path).context(|| format!("making the store's folder `{}`", path.display()))?;
         }
-        Ok(Store { root: root.to_owned(), reuse: true })
+        Ok(Self::at(root))
+    }
+
+    /// The store at `root`, to look at: nothing is made, not even its folder.
+    pub fn at(root: &Path) -> Self {
+        Store { root: root.to_owned(), reuse: true, journal: Arc::default() }
+    }
+
+    /// The same store with a journal of its own, empty.
+    #[must_use]
+    pub fn afresh(mut self) -> Self {
+        self.journal = Arc::default();
+        self
+    }
+
+    /// What was had of it since it was opened, or [`Store::afresh`].
+    pub fn journal(&self) -> &Journal {
+        &self.journal
     }
 
     /// The same store, whose derived values are made anew (`--no-cache`); inputs are kept.
@@ -153,22 +152,36 @@ impl Store {
 
     /// The derived value of `key`; `make` writes it where it is missing. The flag says that it was there.
     pub fn derived(&self, key: Key, make: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<(Blob, bool)> {
-        let path = self.derived_path(&key.digest());
-        if let Some(blob) = self.reuse.then(|| Blob::at_derived(&path)).flatten() {
-            return Ok((blob, true));
-        }
+        let (key, recipe) = key.taken_apart();
+        let path = self.derived_path(&key);
+        let there = self.reuse.then(|| Blob::at_derived(&path)).flatten();
+        let reused = there.is_some();
+        let blob = match there {
+            Some(blob) => blob,
+            None => self.make(&path, make)?,
+        };
+        self.journal.note(Entry { recipe, key, reused, bytes: blob.length(), blocks: None });
+        Ok((blob, reused))
+    }
+
+    fn make(&self, path: &Path, make: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<Blob> {
         let mut pending = self.pending()?;
         make(&mut pending)?;
-        let blob = pending.keep_derived(&path)?;
+        let blob = pending.keep_derived(path)?;
         // Not synced: a record that a power cut spoils is none, and the value is not checked.
-        let record = blob.digest().map(|digest| fs::write(record_of(&path), digest.to_string()));
+        let record = blob.digest().map(|digest| fs::write(record_of(path), digest.to_string()));
         record.transpose().context(|| format!("noting the digest of `{}`", path.display()))?;
-        Ok((blob, false))
+        Ok(blob)
     }
 
     /// The derived value of `key`, if it is here and may be used.
     pub fn find_derived(&self, key: Key) -> Option<Blob> {
-        self.reuse.then(|| Blob::at_derived(&self.derived_path(&key.digest()))).flatten()
+        self.derived_at(&key.digest())
+    }
+
+    /// The same by the digest of a key.
+    pub fn derived_at(&self, key: &Digest) -> Option<Blob> {
+        self.reuse.then(|| Blob::at_derived(&self.derived_path(key))).flatten()
     }
 
     /// Like [`Store::derived`], for a value that is not written front to back; it is made anew, whatever is here.
@@ -240,12 +253,5 @@ mod tests {
         assert_eq!(fs::read(blob.path()).unwrap(), b"x");
         let (_, cached) = store.without_derived().derived(key(), |out| Ok(out.write_all(b"x")?)).unwrap();
         assert!(!cached);
-    }
-
-    #[test]
-    fn fields_of_a_key_do_not_run_together() {
-        let one = Key::new("k", 1).with("ab").with("c").digest();
-        assert_ne!(one, Key::new("k", 1).with("a").with("bc").digest());
-        assert_ne!(one, Key::new("k", 2).with("ab").with("c").digest());
     }
 }

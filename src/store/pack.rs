@@ -15,6 +15,7 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError, RwLock};
 use std::time::SystemTime;
 
@@ -40,12 +41,14 @@ pub struct Packs {
     /// Keys that this run has added.
     added: RwLock<HashMap<Digest, ()>>,
     own: Mutex<Option<Own>>,
+    found: AtomicU64,
+    made: AtomicU64,
 }
 
 struct Pack {
     path: PathBuf,
     file: OnceLock<Option<File>>,
-    used: std::sync::atomic::AtomicBool,
+    used: AtomicBool,
 }
 
 #[derive(Clone, Copy)]
@@ -89,15 +92,22 @@ impl Packs {
             let path = path.with_extension("pack");
             files.push(Pack { path, file: OnceLock::new(), used: Default::default() });
         }
-        let (added, own) = Default::default();
-        Ok(Packs { folder: folder.to_owned(), reuse, files, known, spare, added, own })
+        let (added, own, found, made) = Default::default();
+        Ok(Packs { folder: folder.to_owned(), reuse, files, known, spare, added, own, found, made })
     }
 
     /// The value of `key`, if it is here whole and may be used.
     pub fn get(&self, key: &Digest) -> Option<Vec<u8>> {
         let first = self.known.get(key).filter(|_| self.reuse)?;
         let others = self.spare.get(key).into_iter().flatten();
-        std::iter::once(first).chain(others).find_map(|location| self.read(location))
+        let value = std::iter::once(first).chain(others).find_map(|location| self.read(location))?;
+        self.found.fetch_add(1, Ordering::Relaxed);
+        Some(value)
+    }
+
+    /// How many values were found, and how many were given to be added.
+    pub fn counts(&self) -> (u64, u64) {
+        (self.found.load(Ordering::Relaxed), self.made.load(Ordering::Relaxed))
     }
 
     /// The value at a place, if it is whole.
@@ -106,13 +116,14 @@ impl Packs {
         let file = pack.file.get_or_init(|| File::open(&pack.path).ok()).as_ref()?;
         let mut value = vec![0; location.length as usize];
         file.read_exact_at(&mut value, location.offset).ok()?;
-        pack.used.store(true, std::sync::atomic::Ordering::Relaxed);
+        pack.used.store(true, Ordering::Relaxed);
         (Digest::of(&value) == location.digest).then_some(value)
     }
 
     /// Adds a value, given in two parts; one whose key is there already is not added again,
     /// unless it proved unreadable.
     pub fn put(&self, key: &Digest, value: [&[u8]; 2]) -> Result<()> {
+        self.made.fetch_add(1, Ordering::Relaxed);
         // Where values may not be used, nobody has looked whether the old one is whole.
         if !self.reuse && self.known.contains_key(key) {
             return Ok(());
@@ -156,7 +167,7 @@ impl Drop for Packs {
         if let Some(own) = self.own.get_mut().unwrap_or_else(PoisonError::into_inner) {
             drop(own.flush());
         }
-        for pack in self.files.iter().filter(|pack| pack.used.load(std::sync::atomic::Ordering::Relaxed)) {
+        for pack in self.files.iter().filter(|pack| pack.used.load(Ordering::Relaxed)) {
             let index = File::options().append(true).open(pack.path.with_extension("index"));
             drop(index.and_then(|index| index.set_modified(SystemTime::now())));
         }

@@ -14,7 +14,7 @@ mod git;
 mod host;
 mod identity;
 mod kernel;
-mod leaves;
+pub(super) mod leaves;
 mod node;
 mod packages;
 mod place;

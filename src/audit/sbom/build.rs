@@ -20,8 +20,8 @@ const LIMIT: u64 = 256 << 20;
 pub fn of_build(root: &Root, boot: &Boot, cx: &Context<'_>) -> Result<Vec<(Format, Vec<u8>)>> {
     let stage = cx.report.stage("sbom", None);
     let key = |format: Format| {
-        let key = Key::new("sbom", VERSION).with(env!("CARGO_PKG_VERSION")).with(format.file());
-        key.with(root.root_hash.0).with(boot.uki_digest.0)
+        let key = Key::new("sbom", VERSION).of(format.file()).part("imagebuild", env!("CARGO_PKG_VERSION"));
+        key.part("form", format.file()).part("root hash", &root.root_hash).part("uki", &boot.uki_digest)
     };
     let mut bom = None;
     let mut out = Vec::new();

@@ -42,7 +42,7 @@ pub fn derived(package: &Digest) -> Digest {
 }
 
 fn key(package: &Digest) -> Key {
-    Key::new("deb", VERSION).with(package.0)
+    Key::new("deb", VERSION).part("file", package)
 }
 
 /// Unpacks a package of the root.
@@ -53,7 +53,7 @@ pub fn unpack(store: &Store, blob: &Blob, locked: &lock::Package) -> Result<Pack
         from: locked.from.clone(),
         requested: locked.requested,
     };
-    unpack_as(store, blob, identity)
+    unpack_as(store, blob, identity, &locked.name)
 }
 
 /// Unpacks a package that is another input; its name is the last part of the input's.
@@ -63,7 +63,7 @@ pub fn unpack_input(store: &Store, blob: &Blob, input: &lock::Input) -> Result<P
         lock::Location::Apt { from, version, .. } => (from.clone(), Some(version.clone())),
         lock::Location::Url(_) => (String::new(), None),
     };
-    unpack_as(store, blob, Identity { name, version, from, requested: true })
+    unpack_as(store, blob, Identity { name, version, from, requested: true }, &input.name)
 }
 
 /// Unpacks many packages, `jobs` at once; the order stays.
@@ -93,10 +93,11 @@ pub fn unpack_all(store: &Store, jobs: usize, packages: &[(&lock::Package, Blob)
         .collect()
 }
 
-fn unpack_as(store: &Store, blob: &Blob, identity: Identity) -> Result<Package> {
+/// `of` is the lock's name for it.
+fn unpack_as(store: &Store, blob: &Blob, identity: Identity, of: &str) -> Result<Package> {
     let what = format!("unpacking package `{}`", identity.name);
     let digest = blob.digest().ok_or_else(|| Error::bug("a package without a digest")).context(|| what.clone())?;
-    let (derived, _) = store.derived(key(&digest), |out| unfold(blob, out)).context(|| what.clone())?;
+    let (derived, _) = store.derived(key(&digest).of(of), |out| unfold(blob, out)).context(|| what.clone())?;
     read(&derived, identity).context(|| what)
 }
 

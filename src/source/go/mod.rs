@@ -52,7 +52,7 @@ pub fn build(go: &Go, inputs: &Inputs, arch: Arch, cx: &Context) -> Result<(Blob
     let host = Arch::host().ok_or_else(|| {
         Error::system(format!("no Go toolchain is known for this host's processor, {}", std::env::consts::ARCH))
     })?;
-    let key = key(go, inputs, arch)?;
+    let key = inputs.key(go, arch)?;
     let doing = || format!("building `{}`", go.package);
     let (program, cached) =
         cx.store.derived(key.clone(), |out| compile(go, inputs, arch, host, cx, out)).context(doing)?;
@@ -70,25 +70,35 @@ fn noted(program: Blob, cached: bool, key: Key, cx: &Context) -> Result<Blob> {
     Ok(program.known_as(Digest(digest)))
 }
 
-/// Everything that can change a byte of the program. Jobs and walls cannot.
-fn key(go: &Go, inputs: &Inputs, arch: Arch) -> Result<Key> {
-    let mut key = Key::new("go", RECIPE).with(arch.name());
-    for field in [&go.package, &go.root, &go.version] {
-        key = key.with(field);
+impl Inputs {
+    fn key(&self, go: &Go, arch: Arch) -> Result<Key> {
+        let digests = |files: &[(String, Blob)]| -> Result<Vec<(String, Digest)>> {
+            let digest = |name: &String, blob: &Blob| {
+                blob.digest().ok_or_else(|| Error::bug(format!("input `{name}` without a digest")))
+            };
+            files.iter().map(|(name, blob)| Ok((name.clone(), digest(name, blob)?))).collect()
+        };
+        Ok(key(go, digests(&self.source)?, digests(&self.toolchain)?, arch))
+    }
+}
+
+/// Everything that can change a byte of the program, files by name and digest. Jobs and walls cannot.
+pub fn key(go: &Go, source: Vec<(String, Digest)>, toolchain: Vec<(String, Digest)>, arch: Arch) -> Key {
+    let mut key = Key::new("go", RECIPE).of(&go.package).part("architecture", arch.name());
+    for (name, field) in [("package", &go.package), ("root", &go.root), ("version", &go.version)] {
+        key = key.part(name, field.as_str());
     }
     for (name, value) in &go.define {
-        key = key.with(name).with(value);
+        key = key.with(name).part(&format!("define {name}"), value.as_str());
     }
-    for (kind, files) in [("source", &inputs.source), ("toolchain", &inputs.toolchain)] {
-        let mut files: Vec<_> = files.iter().map(|(name, blob)| (name, blob.digest())).collect();
+    for (kind, mut files) in [("source", source), ("toolchain", toolchain)] {
         files.sort();
         key = key.with(kind).with(files.len().to_le_bytes());
         for (name, digest) in files {
-            let digest = digest.ok_or_else(|| Error::bug(format!("input `{name}` without a digest")))?;
-            key = key.with(name).with(digest.0);
+            key = key.with(&name).part(&format!("{kind} {name}"), &digest);
         }
     }
-    Ok(key)
+    key
 }
 
 fn compile(go: &Go, inputs: &Inputs, arch: Arch, host: Arch, cx: &Context, out: &mut dyn std::io::Write) -> Result<()> {
@@ -151,7 +161,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(dir.path()).unwrap();
         let blob = |text: &str| (format!("{text}.deb"), store.insert_new(9, text.as_bytes()).unwrap());
-        let digest = |go: &Go, inputs: &Inputs, arch| key(go, inputs, arch).unwrap().digest();
+        let digest = |go: &Go, inputs: &Inputs, arch| inputs.key(go, arch).unwrap().digest();
         let inputs = Inputs { source: vec![blob("a"), blob("b")], toolchain: vec![blob("c")], unconfined: false };
         let base = digest(&go(), &inputs, Arch::Amd64);
         let turned = Inputs { source: vec![blob("b"), blob("a")], unconfined: true, ..inputs.clone() };

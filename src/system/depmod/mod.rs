@@ -16,6 +16,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use self::facts::Facts;
+use crate::digest::Hasher;
 use crate::epoch::Epoch;
 use crate::error::{Context, Error, Result};
 use crate::path::RootPath;
@@ -108,10 +109,15 @@ fn find(tree: &Tree, folder: &RootPath) -> Result<Vec<Found>> {
 /// The facts of every module, from the store where it has them.
 fn all_facts(found: &[Found], store: Option<&Store>, jobs: usize) -> Result<Vec<Facts>> {
     let Some(store) = store else { return parse_all(found, jobs) };
-    let mut key = Key::new("module-facts", FACTS_VERSION);
+    let mut key = Key::new("module-facts", FACTS_VERSION).of("modules");
+    let mut all = Hasher::default();
     for module in found {
-        key = key.with(&module.path).with(module.content.sha256()?.0);
+        let digest = module.content.sha256()?;
+        all.field(module.path.as_bytes());
+        all.field(&digest.0);
+        key = key.with(&module.path).with(digest.0);
     }
+    let key = key.told("modules", &all.finish()).told("count", &(found.len() as u32));
     let mut made = None;
     let (blob, _) = store.derived(key, |out| {
         let facts = parse_all(found, jobs)?;
