@@ -1,12 +1,15 @@
 //! `diff`: what differs between two profiles, locks, manifests, output folders or images.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::arch::Arch;
 use crate::audit::diff::{self, Diff, Flag, Side, render};
+use crate::audit::explain::Plan;
 use crate::error::{Error, Kind, Result};
+use crate::profile::{self, LoadOptions};
 use crate::report::{Mode, Report};
 use crate::size::Size;
+use crate::source::Context;
 
 /// `imagebuild diff old.toml new.toml`
 #[derive(clap::Args)]
@@ -15,13 +18,21 @@ use crate::size::Size;
     imagebuild diff git:v1:node.toml node.toml            what changed since a revision\n  \
     imagebuild diff old.raw new.qcow2                     what is in two images\n  \
     imagebuild diff out-1 out-2 --format html -o d.html   the same with a map of sizes\n  \
-    imagebuild diff a.lock b.lock --fail-on downgrade,key exit 5 where a pipeline must stop")]
+    imagebuild diff a.lock b.lock --fail-on downgrade,key exit 5 where a pipeline must stop\n  \
+    imagebuild diff --plan node.toml                      what a build would do now")]
 pub struct Args {
     /// A profile (`.toml`), a lock, a manifest (`.json`), a folder of outputs, an image of any format, or
     /// `git:REVISION:PATH`.
-    before: String,
+    #[arg(required_unless_present = "plan")]
+    before: Option<String>,
     /// What to compare it with; what both know is compared.
-    after: String,
+    #[arg(required_unless_present = "plan")]
+    after: Option<String>,
+    /// Tell what a build of a profile would do now, and why: what would be reused, made anew, fetched, written.
+    ///
+    /// Nothing is fetched and nothing written.
+    #[arg(long, value_name = "PROFILE", conflicts_with_all = ["before", "after", "all", "exit_code", "fail_on"])]
+    plan: Option<PathBuf>,
     /// The form.
     #[arg(long, value_enum, default_value = "text", value_name = "FORM")]
     format: Form,
@@ -78,12 +89,38 @@ impl std::str::FromStr for Stop {
     }
 }
 
+impl Args {
+    /// Whether a plan is asked for, which takes a store.
+    pub fn of_plan(&self) -> bool {
+        self.plan.is_some()
+    }
+
+    fn sides(&self) -> (&str, &str) {
+        (self.before.as_deref().unwrap_or_default(), self.after.as_deref().unwrap_or_default())
+    }
+}
+
+/// Tells what a build would do.
+pub fn plan(args: &Args, cx: &Context<'_>) -> Result<()> {
+    let profile = args.plan.as_deref().unwrap_or(Path::new(""));
+    let (profile, origins) = profile::load(profile, &LoadOptions { arch: args.arch })?;
+    let form = if cx.report.mode() == Mode::Json { Form::Json } else { args.format };
+    let plan = Plan::new(&profile, &origins, cx)?;
+    let text = match form {
+        Form::Text => plan.text(),
+        Form::Json => plan.json()?,
+        Form::Markdown | Form::Html => return Err(Error::user("a plan has the forms text and json")),
+    };
+    super::put(args.output.as_deref(), text.as_bytes())
+}
+
 /// Compares and prints.
 pub fn run(args: &Args, report: &Report) -> Result<()> {
-    let before = Side::open(&args.before, args.arch)?;
-    let after = Side::open(&args.after, args.arch)?;
+    let (a, b) = args.sides();
+    let before = Side::open(a, args.arch)?;
+    let after = Side::open(b, args.arch)?;
     if !diff::comparable(&before, &after) {
-        let message = format!("`{}` and `{}` have nothing in common that could be compared", args.before, args.after);
+        let message = format!("`{a}` and `{b}` have nothing in common that could be compared");
         return Err(Error::user(message).hint("expected two profiles or locks, or images and what they were made of"));
     }
     let diff = diff::compare(&before, &after)?;

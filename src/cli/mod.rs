@@ -186,17 +186,20 @@ impl Global {
 
     /// What the verbs share: the store, the voice, the network or none.
     fn context<'a>(&self, report: &'a Report) -> Result<Context<'a>> {
-        let path = match &self.store {
-            Some(path) => path.clone(),
-            None => Store::default_path()?,
-        };
-        Ok(Context {
-            store: Store::open(&path)?,
-            report,
-            offline: self.offline,
-            jobs: self.jobs(),
-            mirrors: self.mirrors()?,
-        })
+        self.on(Store::open(&self.store()?)?, report)
+    }
+
+    /// The same for a verb that only looks: nothing is written, not even a store's folder.
+    fn look<'a>(&self, report: &'a Report) -> Result<Context<'a>> {
+        self.on(Store::at(&self.store()?), report)
+    }
+
+    fn on<'a>(&self, store: Store, report: &'a Report) -> Result<Context<'a>> {
+        Ok(Context { store, report, offline: self.offline, jobs: self.jobs(), mirrors: self.mirrors()? })
+    }
+
+    fn store(&self) -> Result<PathBuf> {
+        self.store.clone().map_or_else(Store::default_path, Ok)
     }
 
     fn jobs(&self) -> usize {
@@ -229,6 +232,7 @@ impl Cli {
             Verb::Convert(args) => convert::run(args, self.global.jobs(), report),
             Verb::Clouds(args) => clouds::run(args, report),
             Verb::Completions(args) => completions::run(args),
+            Verb::Diff(args) if args.of_plan() => diff::plan(args, &self.global.look(report)?),
             Verb::Diff(args) => diff::run(args, report),
             Verb::Du(args) => du::run(args, report),
             Verb::Why(args) => why::run(args, report),

@@ -3,6 +3,7 @@
 use clap::ValueEnum;
 
 use crate::audit::diff::render::Document;
+use crate::audit::explain::Plan;
 use crate::error::{Error, Result};
 use crate::manifest::Manifest;
 use crate::profile::schema::schema;
@@ -12,7 +13,8 @@ use crate::profile::schema::schema;
 #[command(after_help = "Examples:\n  \
     imagebuild schema > profile.schema.json\n  \
     imagebuild schema manifest > manifest.schema.json\n  \
-    imagebuild schema diff > diff.schema.json\n\n\
+    imagebuild schema diff > diff.schema.json\n  \
+    imagebuild schema plan > plan.schema.json\n\n\
     An editor that knows TOML schemas (taplo, Even Better TOML) then completes and checks\n\
     a profile that begins with `#:schema profile.schema.json`.")]
 pub struct Args {
@@ -29,6 +31,8 @@ enum Of {
     Manifest,
     /// What `diff --format json` prints.
     Diff,
+    /// What `diff --plan PROFILE --format json` prints.
+    Plan,
 }
 
 /// Prints the schema.
@@ -37,6 +41,7 @@ pub fn run(args: &Args) -> Result<()> {
         Of::Profile => schema(),
         Of::Manifest => Manifest::schema(),
         Of::Diff => Document::schema(),
+        Of::Plan => Plan::schema(),
     };
     let mut text = serde_json::to_string_pretty(&schema).map_err(|error| Error::bug(error.to_string()))?;
     text.push('\n');

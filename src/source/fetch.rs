@@ -81,6 +81,47 @@ pub fn section(section: &Section, profile: &Profile, cx: &Context<'_>) -> Result
     have(&wanted(section).collect::<Vec<_>>(), profile, cx)
 }
 
+/// An input that is not in the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Missing {
+    /// The lock's name for it.
+    pub name: String,
+    /// Version, of what has one.
+    pub version: Option<String>,
+    /// Bytes, where they are known.
+    pub size: Option<u64>,
+    /// Of the file.
+    pub sha256: Digest,
+    /// Source and suite, of what comes from an archive.
+    pub from: Option<String>,
+    /// Where it would be looked for, the best place first; nowhere where nothing says where the archive is.
+    pub urls: Vec<String>,
+}
+
+/// What [`fetch()`] would fetch; nothing is.
+pub fn missing(
+    lock: &Lock,
+    profile: &Profile,
+    arch: Arch,
+    host: Option<Arch>,
+    cx: &Context<'_>,
+) -> Result<Vec<Missing>> {
+    let toolchain = host.and_then(|host| lock.toolchain.get(&host));
+    let sections = std::iter::once(lock.section(arch)?).chain(toolchain);
+    let mut places = Places { profile, cx, bases: BTreeMap::new() };
+    let mut out = Vec::new();
+    for one in sections.flat_map(wanted).filter(|one| cx.store.blob(&one.sha256).is_none()) {
+        let (version, from) = match one.place {
+            Place::Apt { from, suite, version, .. } => (Some(version.to_owned()), Some(format!("{from} {suite}"))),
+            Place::Url(_) => (None, None),
+        };
+        let urls = places.offline(&one);
+        let Wanted { name, size, sha256, .. } = one;
+        out.push(Missing { name: name.to_owned(), version, size, sha256, from, urls });
+    }
+    Ok(out)
+}
+
 /// Every one of `wanted` in the store, in order.
 fn have(wanted: &[Wanted<'_>], profile: &Profile, cx: &Context<'_>) -> Result<Vec<Blob>> {
     let missing: Vec<&Wanted<'_>> = wanted.iter().filter(|one| cx.store.blob(&one.sha256).is_none()).collect();

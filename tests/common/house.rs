@@ -42,6 +42,12 @@ impl House {
         self.folder.path().join("small.toml")
     }
 
+    /// A later version of a package in the archive, beside what there is.
+    pub fn publish(&mut self, mut deb: Deb) {
+        self.archive.add("test", &mut deb);
+        self.archive.publish(&["amd64"]);
+    }
+
     pub fn mirror(&self) -> String {
         format!("test={}", self.archive.url())
     }
@@ -51,6 +57,22 @@ impl House {
         let mut command = Command::new(env!("CARGO_BIN_EXE_imagebuild"));
         command.env_clear().arg("--quiet").arg("--store").arg(self.folder.path().join(store));
         command
+    }
+
+    /// Leaves three outputs in place of many.
+    pub fn few(&self) {
+        let text = fs::read_to_string(self.profile()).unwrap();
+        let (head, rest) = text.split_once("[[output]]").unwrap();
+        let tail = &rest[rest.find("# It is made").unwrap()..];
+        let outputs = "[[output]]\nformat.raw = {}\n[[output]]\nformat.oci = {}\n[[output]]\nformat.split = {}\n";
+        fs::write(self.profile(), format!("{head}{outputs}{tail}")).unwrap();
+    }
+
+    /// Changes the profile's text.
+    pub fn change(&self, from: &str, to: &str) {
+        let text = fs::read_to_string(self.profile()).unwrap();
+        assert!(text.contains(from));
+        fs::write(self.profile(), text.replace(from, to)).unwrap();
     }
 
     pub fn lock(&self) {

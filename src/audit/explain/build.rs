@@ -105,7 +105,6 @@ fn told(
     memory: Option<&Memory>,
     reuses: bool,
 ) -> Explanation {
-    let always = |stage| Step { note: "nothing of it is kept".to_owned(), ..Step::new(stage, "", Fate::Always) };
     let mut steps = vec![always(Stage::Load), resolved(moved)];
     let before = memory.and_then(|memory| memory.value(TREE, "root"));
     let changed = before.map(|before| between(&before.recipe, &ingredients.recipe, &|name| ingredients.line(name)));
@@ -114,6 +113,11 @@ fn told(
     steps.push(always(Stage::Place));
     steps.sort_by(|a, b| (a.stage, &a.value).cmp(&(b.stage, &b.value)));
     Explanation { first: memory.is_none(), steps }
+}
+
+/// A stage of which nothing is kept.
+pub fn always(stage: Stage) -> Step {
+    Step { note: "nothing of it is kept".to_owned(), ..Step::new(stage, "", Fate::Always) }
 }
 
 /// What became of the lock.
@@ -137,7 +141,8 @@ pub struct View<'a> {
 }
 
 impl View<'_> {
-    fn step(&self, entry: &Entry) -> Option<Step> {
+    /// What became of a value.
+    pub fn step(&self, entry: &Entry) -> Option<Step> {
         let Entry { recipe, key, reused, bytes, blocks } = entry;
         let known = self.memory.and_then(|memory| memory.value(&recipe.kind, &recipe.of));
         let always = [TREE, OUTPUT].contains(&&*recipe.kind);
@@ -172,11 +177,12 @@ impl View<'_> {
             return vec![Cause::said("--no-cache")];
         }
         let Some(memory) = self.memory else {
-            let text = if input { "it was not in the store" } else { "no earlier build of this image is remembered" };
+            let text =
+                if input { "not in the store" } else { "nothing is remembered of an earlier build of this image" };
             return vec![Cause::said(text)];
         };
         if same {
-            return vec![Cause::said("the store no longer had it whole")];
+            return vec![Cause::said("the store no longer has it")];
         }
         let of = &recipe.of;
         // The lock names packages and inputs by version, which says more than a digest.

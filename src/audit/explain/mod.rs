@@ -14,10 +14,13 @@ mod build;
 mod causes;
 mod ingredients;
 mod memory;
+mod plan;
+mod predict;
 mod words;
 
 pub use build::{Built, explain};
 pub use memory::Memory;
+pub use plan::Plan;
 pub use words::{text, value};
 
 use schemars::JsonSchema;

@@ -41,7 +41,8 @@ pub fn derived(package: &Digest) -> Digest {
     key(package).digest()
 }
 
-fn key(package: &Digest) -> Key {
+/// The key of that value.
+pub fn key(package: &Digest) -> Key {
     Key::new("deb", VERSION).part("file", package)
 }
 
