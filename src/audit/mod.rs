@@ -7,6 +7,7 @@ pub mod explain;
 pub(crate) mod image;
 pub mod inventory;
 mod opened;
+pub mod page;
 pub mod provenance;
 pub mod reproduce;
 pub mod sbom;

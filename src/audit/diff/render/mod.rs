@@ -1,10 +1,9 @@
 //! A comparison for people and machines: text, Markdown, JSON, and HTML in one file.
 
-mod html;
+pub mod html;
 mod json;
 mod line;
 mod markdown;
-mod treemap;
 mod words;
 
 pub use html::html;
