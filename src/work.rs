@@ -80,6 +80,45 @@ impl<T: Send + 'static, R: Send + 'static> Queue<T, R> {
     }
 }
 
+/// The results of pieces in their order, made by at most so many threads, which may borrow; each makes its tools once.
+/// Of errors that of the earliest piece comes back.
+pub fn share<T: Send, S, R: Send>(
+    pieces: Vec<T>,
+    threads: usize,
+    tools: impl Fn() -> S + Sync,
+    work: impl Fn(&mut S, T) -> Result<R> + Sync,
+) -> Result<Vec<R>> {
+    let threads = threads.clamp(1, 64).min(pieces.len());
+    let count = pieces.len();
+    let pieces = Mutex::new(pieces.into_iter().enumerate());
+    let one = || {
+        let (mut tools, mut done) = (tools(), Vec::new());
+        loop {
+            let next = pieces.lock().unwrap_or_else(PoisonError::into_inner).next();
+            let Some((number, piece)) = next else { return done };
+            let result = work(&mut tools, piece);
+            let failed = result.is_err();
+            done.push((number, result));
+            if failed {
+                // Pieces are handed out in order: what is earlier was begun, and nothing later is worth beginning.
+                pieces.lock().unwrap_or_else(PoisonError::into_inner).by_ref().for_each(drop);
+            }
+        }
+    };
+    let done = std::thread::scope(|scope| {
+        let others: Vec<_> = (1..threads).map(|_| scope.spawn(one)).collect();
+        let mut done = one();
+        for thread in others {
+            done.extend(thread.join().map_err(|_| died())?);
+        }
+        Ok::<_, Error>(done)
+    })?;
+    let mut done = done;
+    done.sort_by_key(|(number, _)| *number);
+    let results = done.into_iter().map(|(_, result)| result).collect::<Result<Vec<R>>>()?;
+    if results.len() == count { Ok(results) } else { Err(died()) }
+}
+
 /// The result of a piece on its way back, whatever becomes of the thread.
 struct Answer<'d, R> {
     done: &'d Sender<(u64, Option<R>)>,
@@ -131,6 +170,26 @@ mod tests {
             out.push(result);
         }
         assert_eq!(out, (0..100).map(|piece| piece * 2).collect::<Vec<u64>>());
+    }
+
+    #[test]
+    fn shared_work_comes_back_in_order_and_the_earliest_error_counts() {
+        for threads in [1, 4] {
+            let numbers: Vec<u32> = (0..500).collect();
+            let made = share(numbers.clone(), threads, || (), |(), number| Ok(number * 3)).unwrap();
+            assert_eq!(made, (0..500).map(|number| number * 3).collect::<Vec<_>>());
+            assert!(share(Vec::<u32>::new(), threads, || (), |(), number| Ok(number)).unwrap().is_empty());
+            let failed = share(
+                numbers,
+                threads,
+                || (),
+                |(), number| match number {
+                    7 | 8 | 300 => Err(Error::user(number.to_string())),
+                    number => Ok(number),
+                },
+            );
+            assert_eq!(failed.unwrap_err().message(), "7");
+        }
     }
 
     #[test]

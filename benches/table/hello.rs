@@ -24,7 +24,8 @@ pub fn scratch() -> &'static Path {
 
 /// A profile and what it was built into.
 pub struct Hello {
-    profile: PathBuf,
+    /// The profile; its lock lies beside it.
+    pub profile: PathBuf,
     text: String,
     /// The folder of the artifacts.
     pub output: PathBuf,
@@ -33,13 +34,18 @@ pub struct Hello {
 impl Hello {
     /// Built once, so that all inputs are in the store and the kubelet is compiled.
     pub fn new(bench: &Bench) -> Fallible<Self> {
+        Self::with(bench, "hello-pod", &|text| text.to_owned())
+    }
+
+    /// The same with other text, under a name of its own.
+    pub fn with(bench: &Bench, name: &str, edit: &dyn Fn(&str) -> String) -> Fallible<Self> {
         let folder = scratch().join("bench");
         fs::create_dir_all(&folder)?;
         let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/hello-pod.toml");
-        let text = fs::read_to_string(example)?;
-        let profile = folder.join("hello-pod.toml");
+        let text = edit(&fs::read_to_string(example)?);
+        let profile = folder.join(name).with_extension("toml");
         fs::write(&profile, &text)?;
-        let hello = Hello { profile, text, output: bench.folder.join("hello-pod") };
+        let hello = Hello { profile, text, output: bench.folder.join(name) };
         succeed(tool(bench).arg("build").arg(&hello.profile).arg("-o").arg(&hello.output))?;
         Ok(hello)
     }
@@ -53,16 +59,21 @@ impl Hello {
 
     /// Builds after one line of the pod's manifest has changed, to what it never was before.
     pub fn build_changed(&self, bench: &Bench) -> Fallible<Cost> {
-        let line = "busybox sleep 10";
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?;
-        let changed = self.text.replace(line, &format!("busybox sleep 10.{:09}", now.as_nanos() % 1_000_000_000));
-        if changed == self.text {
-            return Err(format!("the example has no line with `{line}`").into());
-        }
-        fs::write(&self.profile, changed)?;
+        fs::write(&self.profile, self.changed()?)?;
         let cost = self.build(bench, &[]);
         fs::write(&self.profile, &self.text)?;
         cost
+    }
+
+    /// The profile's text with one line of the pod's manifest changed, to what it never was before.
+    pub fn changed(&self) -> Fallible<String> {
+        let line = "busybox sleep 10";
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?;
+        let changed = self.text.replace(line, &format!("busybox sleep 10.{:09}", now.as_nanos() % 1_000_000_000));
+        match changed == self.text {
+            true => Err(format!("the example has no line with `{line}`").into()),
+            false => Ok(changed),
+        }
     }
 
     /// Builds what was built before with other outputs, into a folder of their own; gone afterwards.

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::boot::uki::{MAX_SECTION, Pe};
-use crate::boot::{Phase, pcr11};
+use crate::boot::{Phase, pcr11_of};
 use crate::bytes::{Bytes, Part};
 use crate::digest::Digest;
 use crate::disk::{ESP_TYPE, fat, gpt};
@@ -170,14 +170,17 @@ pub(crate) fn take_apart(path: &str, bytes: &[u8]) -> Result<Uki> {
         let data = pe.data(section);
         (section.name.clone(), data.len() as u64, Digest::of(data))
     });
+    let sections: Vec<_> = sections.collect();
+    // Each is read once, however often its digest is asked for.
+    let digest = |name: &str| sections.iter().find(|section| section.0 == name).map(|section| section.2);
     Ok(Uki {
         path: path.to_owned(),
         sha256: Digest::of(bytes),
         size: bytes.len() as u64,
-        sections: sections.collect(),
         release: text(".uname")?,
         cmdline: text(".cmdline")?,
-        pcr11: pcr11(&pe),
+        pcr11: pcr11_of(&digest),
+        sections,
     })
 }
 

@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::path::RootPath;
 use crate::record;
 use crate::source::apt::{deb822, relation};
-use crate::squashfs::{Image, Node, NodeKind};
+use crate::squashfs::{Image, Node, NodeKind, Pair};
 
 /// Where the package database may be; the first that is there counts.
 const DATABASES: [&str; 2] = ["/usr/lib/dpkg-db", "/var/lib/dpkg"];
@@ -164,9 +164,9 @@ impl Inventory {
         !self.packages.is_empty()
     }
 
-    /// Whether two files have the same bytes.
-    pub fn same_file(&self, node: &Node, other: &Inventory, theirs: &Node) -> Result<bool> {
-        self.image.same_file(node, &other.image, theirs)
+    /// This root and another, whose files are compared.
+    pub fn pair<'i>(&'i self, other: &'i Inventory) -> Pair<'i> {
+        Pair::new(&self.image, &other.image)
     }
 
     /// Packages that need a package, by its name or by what it provides.

@@ -3,6 +3,7 @@
 use sha2::{Digest as _, Sha256};
 
 use super::uki::Pe;
+use crate::digest::Digest;
 use crate::init::phase;
 
 /// The order in which systemd-stub measures sections, whatever their order in the file.
@@ -20,23 +21,27 @@ pub struct Phase {
 
 /// PCR 11 of a UKI: right after the stub, then after each phase.
 pub fn pcr11(uki: &Pe<'_>) -> Vec<Phase> {
+    pcr11_of(&|name| uki.named(name).map(Digest::of))
+}
+
+/// The same, of the digests of its sections by their names.
+pub fn pcr11_of(section: &dyn Fn(&str) -> Option<Digest>) -> Vec<Phase> {
     let mut pcr = [0; 32];
     for name in ORDER {
-        let Some(bytes) = uki.named(name) else { continue };
-        extend(&mut pcr, format!("{name}\0").as_bytes());
-        extend(&mut pcr, bytes);
+        let Some(digest) = section(name) else { continue };
+        extend(&mut pcr, &Digest::of(format!("{name}\0").as_bytes()));
+        extend(&mut pcr, &digest);
     }
     let mut out = vec![Phase { name: String::new(), value: pcr }];
     let mut path = String::new();
     for word in phase::WORDS {
-        extend(&mut pcr, word.as_bytes());
+        extend(&mut pcr, &Digest::of(word.as_bytes()));
         path = if path.is_empty() { word.to_owned() } else { format!("{path}:{word}") };
         out.push(Phase { name: path.clone(), value: pcr });
     }
     out
 }
 
-fn extend(pcr: &mut [u8; 32], data: &[u8]) {
-    let measured = Sha256::digest(data);
-    *pcr = Sha256::new().chain_update(*pcr).chain_update(measured).finalize().into();
+fn extend(pcr: &mut [u8; 32], measured: &Digest) {
+    *pcr = Sha256::new().chain_update(*pcr).chain_update(measured.0).finalize().into();
 }

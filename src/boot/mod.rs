@@ -16,7 +16,7 @@ pub mod uki;
 
 pub use cmdline::{build as command_line, with as command_line_with};
 pub use loader::{loader_path, uki_path};
-pub use measure::{Phase, pcr11};
+pub use measure::{Phase, pcr11, pcr11_of};
 pub use modules::{REQUIRED, wanted};
 pub use parts::{Loaded, Parts};
 

@@ -115,15 +115,19 @@ pub fn plan(args: &Args, cx: &Context<'_>) -> Result<()> {
 }
 
 /// Compares and prints.
-pub fn run(args: &Args, report: &Report) -> Result<()> {
+pub fn run(args: &Args, jobs: usize, report: &Report) -> Result<()> {
     let (a, b) = args.sides();
-    let before = Side::open(a, args.arch)?;
-    let after = Side::open(b, args.arch)?;
+    let (before, after) = std::thread::scope(|scope| {
+        let after = scope.spawn(|| Side::open(b, args.arch));
+        let before = Side::open(a, args.arch);
+        (before, after.join().unwrap_or_else(|_| Err(Error::bug("a thread that opened a side died"))))
+    });
+    let (before, after) = (before?, after?);
     if !diff::comparable(&before, &after) {
         let message = format!("`{a}` and `{b}` have nothing in common that could be compared");
         return Err(Error::user(message).hint("expected two profiles or locks, or images and what they were made of"));
     }
-    let diff = diff::compare(&before, &after)?;
+    let diff = diff::compare(&before, &after, jobs)?;
     let show = render::Show { all: args.all };
     let form = if report.mode() == Mode::Json { Form::Json } else { args.format };
     let text = match form {

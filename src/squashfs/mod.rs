@@ -27,7 +27,7 @@ mod write;
 mod xattr;
 
 pub use codec::Codec;
-pub use read::{Image, Node, NodeKind, OpenFile};
+pub use read::{Image, Node, NodeKind, OpenFile, Pair, Scratch};
 pub use superblock::{SIZE as SUPERBLOCK, Superblock};
 pub use write::write;
 

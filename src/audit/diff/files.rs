@@ -1,6 +1,6 @@
 //! Files of two roots: what came, went, or is another one, each with whoever brought it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use super::Found;
 use super::change::{Change, Flag, Kind, Topic, Weight};
@@ -10,8 +10,9 @@ use super::text;
 use crate::audit::inventory::Inventory;
 use crate::error::Result;
 use crate::path::RootPath;
-use crate::squashfs::{Node, NodeKind};
+use crate::squashfs::{Node, NodeKind, Scratch};
 use crate::tree::Meta;
+use crate::work;
 
 /// Paths that are made out of others when an image is built; a change there follows.
 const DERIVED: [(&str, &str); 6] = [
@@ -24,15 +25,18 @@ const DERIVED: [(&str, &str); 6] = [
 ];
 /// As many changed files are looked into; the rest is named alone.
 const LOOKED_INTO: usize = 2000;
+/// As many files are one piece of work.
+const PIECE: usize = 64;
 /// As large as an executable is looked into.
 const MAX_ELF: u64 = 256 << 20;
 
-/// Compares every name of both roots.
-pub fn compare(a: &Side, b: &Side, found: &mut Found) -> Result<()> {
+/// Compares every name of both roots, on as many threads.
+pub fn compare(a: &Side, b: &Side, jobs: usize, found: &mut Found) -> Result<()> {
     let (Some(before), Some(after)) = (a.root(), b.root()) else { return Ok(()) };
     let cause =
         Cause { before, after, modules: super::kernel::module_folder(before) != super::kernel::module_folder(after) };
     let (mut times, mut looked) = (0, 0);
+    let others = others(before, after, jobs)?;
     let paths: BTreeSet<&RootPath> = before.nodes.keys().chain(after.nodes.keys()).collect();
     for path in paths {
         let mut other_bytes = false;
@@ -40,8 +44,7 @@ pub fn compare(a: &Side, b: &Side, found: &mut Found) -> Result<()> {
             (None, None) => None,
             (Some(old), Some(new)) => {
                 times += usize::from(old.meta.mtime != new.meta.mtime);
-                let files = matches!((&old.kind, &new.kind), (NodeKind::File(_), NodeKind::File(_)));
-                other_bytes = files && !before.same_file(old, after, new)?;
+                other_bytes = others.contains(path);
                 changed(&cause, old, new, other_bytes, &mut looked)?
             }
             (old, new) => {
@@ -69,6 +72,27 @@ pub fn compare(a: &Side, b: &Side, found: &mut Found) -> Result<()> {
         found.add(Topic::Files, Change::new(Kind::Changed, what, None, None).weigh(Weight::Cosmetic));
     }
     Ok(())
+}
+
+/// The files of both roots whose bytes differ.
+fn others<'a>(before: &'a Inventory, after: &Inventory, jobs: usize) -> Result<HashSet<&'a RootPath>> {
+    let files: Vec<(&RootPath, &Node, &Node)> = before
+        .nodes
+        .iter()
+        .filter_map(|(path, old)| Some((path, old, after.nodes.get(path)?)))
+        .filter(|(_, old, new)| matches!((&old.kind, &new.kind), (NodeKind::File(_), NodeKind::File(_))))
+        .collect();
+    let pair = before.pair(after);
+    let pieces = work::share(files.chunks(PIECE).collect(), jobs, Scratch::default, |scratch, files| {
+        let mut others = Vec::new();
+        for (path, old, new) in files {
+            if !pair.same_file(old, new, scratch)? {
+                others.push(*path);
+            }
+        }
+        Ok(others)
+    })?;
+    Ok(pieces.into_iter().flatten().collect())
 }
 
 /// What accounts for changes of files.

@@ -86,8 +86,8 @@ impl Found {
     }
 }
 
-/// Compares two sides.
-pub fn compare(a: &Side, b: &Side) -> Result<Diff> {
+/// Compares two sides, on as many threads; what comes of it does not depend on their number.
+pub fn compare(a: &Side, b: &Side, jobs: usize) -> Result<Diff> {
     let mut found = Found::default();
     // What the image is comes first; what its profile asks for becomes the cause of that.
     identity::compare(a, b, &mut found).context(|| "comparing names".to_owned())?;
@@ -95,7 +95,7 @@ pub fn compare(a: &Side, b: &Side) -> Result<Diff> {
     kernel::compare(a, b, &mut found).context(|| "comparing kernels".to_owned())?;
     node::compare(a, b, &mut found).context(|| "comparing configuration".to_owned())?;
     host::compare(a, b, &mut found).context(|| "comparing accounts, settings and units".to_owned())?;
-    files::compare(a, b, &mut found).context(|| "comparing files".to_owned())?;
+    files::compare(a, b, jobs, &mut found).context(|| "comparing files".to_owned())?;
     place::compare(a, b, &mut found);
     asked::compare(a, b, &mut found);
     let mut topics = found.topics;

@@ -1,5 +1,6 @@
 //! The bytes of files.
 
+use std::collections::VecDeque;
 use std::io::Write;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,9 +13,28 @@ use crate::squashfs::metadata::{BLOCK, Place};
 /// As many blocks as a file may have that is read: a TiB in blocks of 128 KiB.
 const MAX_BLOCKS: u64 = 1 << 23;
 
-/// The fragment block that was read last: files beside each other end in the same one.
+/// As many bytes of fragment blocks are kept.
+const KEPT: usize = 4 << 20;
+
+/// The fragment blocks that were read last, the latest first: files beside each other end in one, or in one of few where a
+/// writer sorts them otherwise than their names.
 #[derive(Default)]
-pub struct Kept(Mutex<Option<(u32, Arc<Vec<u8>>)>>);
+pub struct Kept(Mutex<VecDeque<(u32, Arc<Vec<u8>>)>>);
+
+impl Kept {
+    fn get(&self, index: u32) -> Option<Arc<Vec<u8>>> {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = kept.iter().position(|(number, _)| *number == index)?;
+        kept.make_contiguous().get_mut(..=place)?.rotate_right(1);
+        kept.front().map(|(_, block)| block.clone())
+    }
+
+    fn put(&self, index: u32, block: Arc<Vec<u8>>, block_size: usize) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.truncate((KEPT / block_size.max(1)).max(2) - 1);
+        kept.push_front((index, block));
+    }
+}
 
 /// Where a file's bytes are.
 pub(super) struct Layout {
@@ -133,7 +153,7 @@ impl Image {
         }
     }
 
-    fn fragment_entry(&self, index: u32) -> Result<(u64, u32)> {
+    pub(super) fn fragment_entry(&self, index: u32) -> Result<(u64, u32)> {
         if index >= self.superblock.fragments {
             return Err(Error::source(format!("the fragment `{index}` of {}", self.superblock.fragments)));
         }
@@ -148,11 +168,8 @@ impl Image {
     }
 
     fn fragment_block(&self, index: u32) -> Result<Arc<Vec<u8>>> {
-        let mut kept = self.fragment.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((last, block)) = &*kept
-            && *last == index
-        {
-            return Ok(block.clone());
+        if let Some(block) = self.fragments.get(index) {
+            return Ok(block);
         }
         let (at, stored) = self.fragment_entry(index)?;
         let length = stored & !PLAIN;
@@ -164,7 +181,7 @@ impl Image {
             bytes = self.blocks.unpack(&bytes, self.superblock.block_size as usize)?;
         }
         let block = Arc::new(bytes);
-        *kept = Some((index, block.clone()));
+        self.fragments.put(index, block.clone(), self.superblock.block_size as usize);
         Ok(block)
     }
 }

@@ -36,12 +36,23 @@ impl Blocks {
 
     /// The bytes at a place, as they are.
     pub fn raw(&self, at: u64, length: usize) -> Result<Vec<u8>> {
-        if at.checked_add(length as u64).is_none_or(|end| end > self.end) {
-            return Err(Error::source("something of it lies past its end"));
-        }
-        let mut bytes = vec![0; length];
+        let mut bytes = vec![0; self.inside(at, length)?];
         self.source.read_at(&mut bytes, at)?;
         Ok(bytes)
+    }
+
+    /// Fills `out` with the bytes at a place, as they are.
+    pub fn raw_into(&self, at: u64, out: &mut [u8]) -> Result<()> {
+        self.inside(at, out.len())?;
+        Ok(self.source.read_at(out, at)?)
+    }
+
+    /// The length, where that many bytes from `at` on are inside the image.
+    fn inside(&self, at: u64, length: usize) -> Result<usize> {
+        match at.checked_add(length as u64) {
+            Some(end) if end <= self.end => Ok(length),
+            _ => Err(Error::source("something of it lies past its end")),
+        }
     }
 
     /// Unpacks `bytes`; an error above `limit` bytes.

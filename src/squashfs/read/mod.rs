@@ -18,6 +18,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use random::OpenFile;
+pub use same::{Pair, Scratch};
 pub use walk::{Node, NodeKind};
 
 use crate::bytes::{Bytes, Part, Whole};
@@ -33,7 +34,7 @@ pub struct Image {
     blocks: Blocks,
     ids: Vec<u32>,
     sets: xattr::Sets,
-    fragment: file::Kept,
+    fragments: file::Kept,
 }
 
 impl Image {
@@ -66,7 +67,7 @@ impl Image {
         }
         let blocks = Blocks::new(source, Codec::from_id(superblock.compressor)?, superblock.bytes_used)?;
         let ids = read_ids(&superblock, &blocks).context(|| "reading the id table".into())?;
-        Ok(Image { superblock, blocks, ids, sets: xattr::Sets::default(), fragment: file::Kept::default() })
+        Ok(Image { superblock, blocks, ids, sets: xattr::Sets::default(), fragments: file::Kept::default() })
     }
 
     /// The codec; as the superblock says it, so gzip of an image that is not compressed.
