@@ -17,7 +17,7 @@ use imagebuild::profile::Raw;
 use imagebuild::tree::{Content, Meta, NodeRef, Tree};
 
 use differ::run;
-use small::{EPOCH, Small, put};
+use small::{Asked, EPOCH, Small, put};
 
 const STATUS: &str = "\
 Package: base
@@ -59,7 +59,11 @@ fn tree() -> Tree {
 
 /// The image of a tree.
 fn image(folder: &Path, name: &str, tree: Tree) -> PathBuf {
-    let small = Small::new(tree);
+    image_of(folder, name, tree, &Asked::default())
+}
+
+fn image_of(folder: &Path, name: &str, tree: Tree, asked: &Asked) -> PathBuf {
+    let small = Small::of(tree, asked);
     let (disk, _) = disk::place(&small.layout, &small.pieces(), None, EPOCH).unwrap();
     let path = folder.join(name);
     small::write(&Raw {}, &disk, &path);
@@ -68,11 +72,16 @@ fn image(folder: &Path, name: &str, tree: Tree) -> PathBuf {
 
 /// What is told of a tree and the same after `edit`, without what follows.
 fn told(edit: impl FnOnce(&mut Tree)) -> String {
+    told_of(|tree, _| edit(tree))
+}
+
+/// The same, where more than the tree may be another one.
+fn told_of(edit: impl FnOnce(&mut Tree, &mut Asked)) -> String {
     let folder = tempfile::tempdir().unwrap();
     image(folder.path(), "a.raw", tree());
-    let mut other = tree();
-    edit(&mut other);
-    image(folder.path(), "b.raw", other);
+    let (mut other, mut asked) = (tree(), Asked::default());
+    edit(&mut other, &mut asked);
+    image_of(folder.path(), "b.raw", other, &asked);
     let (out, _) = run(0, folder.path(), &["a.raw", "b.raw"]);
     let body = out.strip_prefix("--- a.raw\n+++ b.raw\n").expect("a head");
     body.lines()
@@ -100,6 +109,98 @@ fn the_same_is_no_difference() {
     let folder = tempfile::tempdir().unwrap();
     image(folder.path(), "a.raw", tree());
     assert_eq!(run(0, folder.path(), &["--exit-code", "a.raw", "a.raw"]).0, "--- a.raw\n+++ a.raw\n\nno difference\n");
+}
+
+/// The sections of `told`, without the verdict.
+fn sections(told: &str) -> Vec<&str> {
+    let mut sections = told.trim().split("\n\n").collect::<Vec<_>>();
+    sections.pop();
+    // Nothing but a head: what is in it follows.
+    sections.retain(|section| section.contains('\n'));
+    sections
+}
+
+#[test]
+fn what_an_image_calls_itself() {
+    let told = told(|tree| put(tree, "/usr/lib/os-release", b"ID=test\nIMAGE_VERSION=2\n".to_vec()));
+    assert_eq!(sections(&told), ["Identity (1 added)\n  + image.version  2"]);
+}
+
+#[test]
+fn kernels_their_words_modules_and_symbols() {
+    let words = told_of(|_, asked| asked.words.push("mitigations=off".to_owned()));
+    assert_eq!(sections(&words), ["Kernel and command line (1 added)\n  + command line: mitigations  off"]);
+    let module = told(|tree| {
+        let path = format!("/usr/lib/modules/{}/kernel/late.ko", small::RELEASE);
+        put(tree, &path, binaries::module(&[], &["printk"], &[]));
+    });
+    assert_eq!(sections(&module), ["Kernel and command line (1 added)\n  + module late"]);
+    let config = format!("/boot/config-{}", small::RELEASE);
+    let folder = tempfile::tempdir().unwrap();
+    for (name, value) in [("a.raw", "y"), ("b.raw", "m")] {
+        let mut tree = tree();
+        put(&mut tree, &config, format!("# all of it\nCONFIG_A=y\nCONFIG_B={value}\n").into_bytes());
+        image(folder.path(), name, tree);
+    }
+    let (out, _) = run(0, folder.path(), &["a.raw", "b.raw"]);
+    assert!(out.contains("\nKernel and command line (1 changed)\n  ~ CONFIG_B  y -> m\n"), "{out}");
+    assert!(out.ends_with("\n1 difference\n"), "{out}");
+}
+
+#[test]
+fn what_is_in_the_initrd() {
+    let init = told_of(|_, asked| asked.init = b"other".to_vec());
+    let wanted = "Initrd (1 changed, +1 B)\n  ~ init  file of 4 bytes, 0755 0:0 -> file of 5 bytes, 0755 0:0\n      \
+        @@ -1 +1 @@\n      -init\n      \\ No newline at end of file\n      +other\n      \\ No newline at end of file";
+    assert_eq!(sections(&init), [wanted]);
+    // The root's own module is what differs; its copy in the initrd follows.
+    let path = format!("/usr/lib/modules/{}/kernel/squashfs.ko", small::RELEASE);
+    let module = told(|tree| put(tree, &path, binaries::module(&[], &["printk", "panic"], &[])));
+    let [section] = sections(&module)[..] else { panic!("{module}") };
+    assert!(section.starts_with("Files (1 changed") && section.contains(&format!("! {path}  file of")), "{module}");
+}
+
+#[test]
+fn container_images_by_their_names() {
+    let preload = |tree: &mut Tree, digit: &str| {
+        let digest = digit.repeat(64);
+        put(tree, &format!("/usr/lib/kubernetes/images/{digest}.tar"), digit.into());
+        let unit = "[Unit]\nDescription=Import the container image localhost/web:1\n";
+        let path = format!("/usr/lib/systemd/system/imagebuild-image-{}.service", digit.repeat(12));
+        put(tree, &path, unit.into());
+    };
+    let folder = tempfile::tempdir().unwrap();
+    for (name, digit) in [("a.raw", "a"), ("b.raw", "b")] {
+        let mut tree = tree();
+        preload(&mut tree, digit);
+        image(folder.path(), name, tree);
+    }
+    let (out, _) = run(0, folder.path(), &["a.raw", "b.raw"]);
+    let digests = ["a", "b"].map(|digit| digit.repeat(64));
+    let wanted = format!(
+        "\nContainer images and pods (1 changed)\n  ~ container image localhost/web:1  sha256 {} -> sha256 {}\n",
+        digests[0], digests[1]
+    );
+    assert!(out.contains(&wanted) && out.ends_with("\n1 difference\n"), "{out}");
+}
+
+#[test]
+fn partitions_and_boot_files() {
+    let slots = told_of(|_, asked| asked.slot = 6);
+    let [section] = sections(&slots)[..] else { panic!("{slots}") };
+    assert!(section.starts_with("Partitions and boot files ("), "{slots}");
+    assert!(section.contains("  ~ partition 2  4.2 MB at byte") && section.contains(" -> 6.3 MB at byte"), "{slots}");
+    assert!(section.contains("  ~ disk  "), "{slots}");
+    let loader = "/usr/lib/systemd/boot/efi/systemd-bootx64.efi";
+    let stub = told(|tree| {
+        // One of the same size.
+        let mut bytes = binaries::stub();
+        *bytes.last_mut().unwrap() ^= 1;
+        put(tree, loader, bytes);
+    });
+    let boot: Vec<&str> = sections(&stub).into_iter().filter(|section| section.starts_with("Partitions")).collect();
+    let [boot] = boot[..] else { panic!("{stub}") };
+    assert!(boot.contains("~ ESP file EFI/BOOT/BOOTX64.EFI  "), "{stub}");
 }
 
 #[test]
@@ -168,6 +269,21 @@ fn configuration_by_its_keys() {
         }),
         "containerd, kubelet, runc (1 changed)\n  ~ containerd.config.plugins.cri.sandbox  a -> b",
     );
+    let yaml = |pods: u32| format!("kind: KubeletConfiguration # of {pods}\nmaxPods: {pods}\n").into_bytes();
+    let folder = tempfile::tempdir().unwrap();
+    for (name, pods) in [("a.raw", 110), ("b.raw", 50)] {
+        let mut tree = tree();
+        put(&mut tree, "/etc/kubernetes/kubelet.yaml", yaml(pods));
+        put(&mut tree, "/etc/containerd/conf.d/more.toml", format!("[debug]\nlevel = \"{pods}\"\n").into_bytes());
+        put(&mut tree, "/etc/late.yaml", format!("a: [1, {pods}]\nb: # none\n").into_bytes());
+        image(folder.path(), name, tree);
+    }
+    let (out, _) = run(0, folder.path(), &["a.raw", "b.raw"]);
+    let wanted = "containerd, kubelet, runc (2 changed)\n  ~ containerd.[more.toml].debug.level  110 -> 50\n  \
+        ~ kubelet.config.maxPods  110 -> 50\n";
+    assert!(out.contains(wanted), "{out}");
+    // Any other configuration by its keys, too.
+    assert!(out.contains("! /etc/late.yaml  file of 22 bytes, 0644 0:0 -> file of 21 bytes, 0644 0:0\n      - a[110]\n      + a[50]\n"), "{out}");
     only(
         &told(|tree| {
             let text = br#"{"spec": {"hostNetwork": true}}"#;
@@ -192,6 +308,10 @@ fn accounts_and_settings() {
         &told(|tree| put(tree, "/etc/sysctl.d/60.conf", b"kernel/kptr_restrict=0\n".to_vec())),
         "Kernel settings and modules loaded (1 changed)\n  ~ sysctl kernel.kptr_restrict  1 -> 0",
     );
+    only(
+        &told(|tree| put(tree, "/etc/modules-load.d/net.conf", b"# why\nbr_netfilter\n".to_vec())),
+        "Kernel settings and modules loaded (1 added)\n  + module br_netfilter  loaded",
+    );
 }
 
 #[test]
@@ -211,9 +331,13 @@ fn units_sockets_and_mounts() {
         let unit = b"[Mount]\nWhat=overlay\nWhere=/opt\nType=overlay\nOptions=nodev\n";
         put(tree, "/usr/lib/systemd/system/opt.mount", unit.to_vec());
     });
-    assert!(mount.contains("Writable paths (1 added)\n  + /opt  overlay from overlay, nodev\n"), "{mount}");
+    assert_eq!(sections(&mount), ["Writable paths (1 added)\n  + /opt  overlay from overlay, nodev"]);
+    let more = told(|tree| {
+        let unit = b"[Unit]\nRequires=late.service\n[Mount]\nWhat=overlay\nWhere=/opt\nType=overlay\n";
+        put(tree, "/usr/lib/systemd/system/opt.mount", unit.to_vec());
+    });
     // What else the unit says is told as a file.
-    assert!(mount.contains("! /usr/lib/systemd/system/opt.mount"), "{mount}");
+    assert!(more.contains("! /usr/lib/systemd/system/opt.mount"), "{more}");
 }
 
 #[test]

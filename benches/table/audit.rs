@@ -58,7 +58,8 @@ impl Pair {
         };
         let keep = |number: usize| -> Fallible<()> {
             // The manifest at hand is that of the last build.
-            let (at, length) = large.partition(1)?;
+            let at = large.partition(1)?.0;
+            let length = large.manifest()?["root"]["size"].as_u64().ok_or("the manifest tells no size of the root")?;
             let mut raw = File::open(large.raw())?;
             raw.seek(SeekFrom::Start(at))?;
             std::io::copy(&mut raw.take(length), &mut File::create(&pair.roots[number])?)?;

@@ -1,5 +1,6 @@
 //! A disk image, opened: partitions, ESP, UKIs, and the roots that they name; nothing taken on trust.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -137,6 +138,30 @@ impl Image {
             return Err(Error::user(format!("the ESP holds no UKI in `{UKIS}`")));
         }
         Ok(out)
+    }
+
+    /// The digests of files of the ESP, by their paths.
+    pub fn esp_digests(&self, wanted: &dyn Fn(&str) -> bool) -> Result<BTreeMap<String, Digest>> {
+        let esp = self.esp()?;
+        let reader = fat::Reader::new(&esp).context(|| "reading the ESP".to_owned())?;
+        let mut out = BTreeMap::new();
+        for file in reader.files()?.into_iter().filter(|file| wanted(&file.path)) {
+            let bytes = reader.read(&file, MAX_SECTION).context(|| format!("reading `{}` of the ESP", file.path))?;
+            out.insert(file.path, Digest::of(&bytes));
+        }
+        Ok(out)
+    }
+
+    /// The bytes of a section of a UKI.
+    pub fn section(&self, uki: &Uki, name: &str) -> Result<Vec<u8>> {
+        let doing = || format!("reading `{}` of the ESP", uki.path);
+        let esp = self.esp()?;
+        let reader = fat::Reader::new(&esp).context(doing)?;
+        let file = reader.files().context(doing)?.into_iter().find(|file| file.path == uki.path);
+        let file = file.ok_or_else(|| Error::user("it is gone")).context(doing)?;
+        let bytes = reader.read(&file, MAX_SECTION).context(doing)?;
+        let section = Pe::parse(&bytes).context(doing)?.named(name).map(<[u8]>::to_vec);
+        section.ok_or_else(|| Error::user(format!("no section `{name}`"))).context(doing)
     }
 
     /// The partitions whose ids a root hash demands.

@@ -4,6 +4,7 @@
 //! - Nothing of it is run or signed here; a signature is a value that comes between this and the disk.
 
 pub mod addon;
+pub mod archives;
 pub(crate) mod cmdline;
 pub mod cpio;
 pub mod grub;

@@ -3,13 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use crate::arch::Arch;
-use crate::audit::diff::{self, Diff, Flag, Side, render};
+use crate::audit::diff::{self, Diff, Flag, How, Side, render};
 use crate::audit::explain::Plan;
 use crate::error::{Error, Kind, Result};
-use crate::profile::{self, LoadOptions};
+use crate::profile::{self, LoadOptions, Profile};
 use crate::report::{Mode, Report};
 use crate::size::Size;
-use crate::source::Context;
+use crate::source::{self, Context, Update};
 
 /// `imagebuild diff old.toml new.toml`
 #[derive(clap::Args)]
@@ -115,11 +115,17 @@ pub fn plan(args: &Args, cx: &Context<'_>) -> Result<()> {
 }
 
 /// Compares and prints.
-pub fn run(args: &Args, jobs: usize, report: &Report) -> Result<()> {
+pub fn run(args: &Args, global: &super::Global, report: &Report) -> Result<()> {
     let (a, b) = args.sides();
+    // A store is opened only where a lock has to be made.
+    let resolve = |profile: &Profile| match global.offline {
+        true => Ok(None),
+        false => source::resolve(profile, None, &Update::Nothing, &global.context(report)?).map(Some),
+    };
+    let how = How { arch: args.arch, resolve: &resolve };
     let (before, after) = std::thread::scope(|scope| {
-        let after = scope.spawn(|| Side::open(b, args.arch));
-        let before = Side::open(a, args.arch);
+        let after = scope.spawn(|| Side::open(b, how));
+        let before = Side::open(a, how);
         (before, after.join().unwrap_or_else(|_| Err(Error::bug("a thread that opened a side died"))))
     });
     let (before, after) = (before?, after?);
@@ -127,7 +133,7 @@ pub fn run(args: &Args, jobs: usize, report: &Report) -> Result<()> {
         let message = format!("`{a}` and `{b}` have nothing in common that could be compared");
         return Err(Error::user(message).hint("expected two profiles or locks, or images and what they were made of"));
     }
-    let diff = diff::compare(&before, &after, jobs)?;
+    let diff = diff::compare(&before, &after, global.jobs())?;
     let show = render::Show { all: args.all };
     let form = if report.mode() == Mode::Json { Form::Json } else { args.format };
     let text = match form {

@@ -233,7 +233,7 @@ impl Cli {
             Verb::Clouds(args) => clouds::run(args, report),
             Verb::Completions(args) => completions::run(args),
             Verb::Diff(args) if args.of_plan() => diff::plan(args, &self.global.look(report)?),
-            Verb::Diff(args) => diff::run(args, self.global.jobs(), report),
+            Verb::Diff(args) => diff::run(args, &self.global, report),
             Verb::Du(args) => du::run(args, report),
             Verb::Why(args) => why::run(args, report),
             Verb::Inspect(args) => inspect::run(args, report),

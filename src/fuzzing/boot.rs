@@ -3,7 +3,7 @@
 use super::text;
 use crate::arch::Arch;
 use crate::audit::image::take_apart;
-use crate::boot::{cmdline as words, uki};
+use crate::boot::{archives, cmdline as words, uki};
 use crate::digest::Digest;
 use crate::init::bootpath::{BootPath, Place};
 use crate::init::tpm::{Chip, LARGEST, measure};
@@ -27,9 +27,16 @@ pub fn cmdline(bytes: &[u8]) {
     }
 }
 
-/// A PE file: as a UKI that is taken apart, and as a stub that sections are appended to.
+/// A PE file: as a UKI that is taken apart, as an initrd, and as a stub that sections are appended to.
 pub fn pe(bytes: &[u8]) {
     let _ = take_apart("EFI/Linux/x.efi", bytes);
+    // What is none may be an initrd.
+    let mut unpacked = 0;
+    let _ = archives::read(bytes, 1 << 24, &mut |_, content| {
+        unpacked += std::io::copy(content, &mut std::io::sink())?;
+        Ok(())
+    });
+    assert!(unpacked <= 1 << 24, "more than was allowed");
     let Ok(pe) = uki::Pe::parse(bytes) else { return };
     for section in pe.sections() {
         assert!(pe.data(section).len() <= section.size as usize, "more than the section");

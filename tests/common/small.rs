@@ -83,9 +83,30 @@ pub struct Small {
     pub parts: Parts,
 }
 
+/// What a small image may have otherwise.
+pub struct Asked {
+    /// Words of the command line.
+    pub words: Vec<String>,
+    /// The program of the initrd.
+    pub init: Vec<u8>,
+    /// MiB of a slot.
+    pub slot: u64,
+}
+
+impl Default for Asked {
+    fn default() -> Self {
+        Asked { words: Vec::new(), init: b"init".to_vec(), slot: 4 }
+    }
+}
+
 impl Small {
     /// Packs and seals a tree.
-    pub fn new(mut tree: Tree) -> Self {
+    pub fn new(tree: Tree) -> Self {
+        Self::of(tree, &Asked::default())
+    }
+
+    /// The same, with what is asked for.
+    pub fn of(mut tree: Tree, asked: &Asked) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&folder.path().join("store")).unwrap();
         let image = image();
@@ -95,15 +116,16 @@ impl Small {
         let parts = Parts::find(&tree, image.arch, modules).unwrap();
         let target = Target {
             image: &image,
-            words: &[],
+            words: &asked.words,
             drivers: &[],
             root: &root.root_hash,
-            init: b"init",
+            init: &asked.init,
             bios: false,
             epoch: EPOCH,
         };
         let boot = boot::assemble(&parts, &target, &store).unwrap();
-        let layout = Layout::new(&image, Sizes::new(&slots(4, 2), &VAR, false).unwrap(), &root.root_hash).unwrap();
+        let layout =
+            Layout::new(&image, Sizes::new(&slots(asked.slot, 2), &VAR, false).unwrap(), &root.root_hash).unwrap();
         Small { folder, layout, root, boot, parts }
     }
 

@@ -1,7 +1,7 @@
 //! What two profiles ask for: each value that differs, under the topic that it belongs to, with its line.
 
 use super::Found;
-use super::change::{Change, Flag, Kind, Topic};
+use super::change::{Change, Flag, Kind, Topic, Weight};
 use super::leaves::{self, Leaf};
 use super::side::{Shown, Side};
 use crate::record;
@@ -34,6 +34,10 @@ pub fn compare(a: &Side, b: &Side, found: &mut Found) {
             (Some(line), None) => vec![format!("{line} (before)")],
             (None, None) => Vec::new(),
         };
+        // What was asked for came about: the files themselves are told.
+        if topic == Topic::Outputs && path.starts_with("output[") && a.manifest.is_some() && b.manifest.is_some() {
+            change = change.weigh(Weight::Follows).because("told by its files");
+        }
         for flag in flags(path, change.kind) {
             change.flags.insert(flag);
         }

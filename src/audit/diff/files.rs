@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashSet};
 use super::Found;
 use super::change::{Change, Flag, Kind, Topic, Weight};
 use super::elf;
+use super::keys;
 use super::side::Side;
 use super::text;
 use crate::audit::inventory::Inventory;
@@ -239,12 +240,17 @@ fn changed(cause: &Cause<'_>, old: &Node, new: &Node, other_bytes: bool, looked:
     Ok(Some(change))
 }
 
-/// Text by lines; executables by what they are linked of.
+/// Configuration by keys, other text by lines; executables by what they are linked of.
 fn look(cause: &Cause<'_>, old: &Node, new: &Node, change: &mut Change) -> Result<()> {
     if size(old).max(size(new)) <= text::LIMIT {
         let (a, b) = (cause.before.bytes(old, text::LIMIT)?, cause.after.bytes(new, text::LIMIT)?);
         if let (Some(a), Some(b)) = (text::of(&a), text::of(&b)) {
-            change.detail = text::unified(a, b);
+            // Of configuration keys matter, not lines; where no key differs the lines are all there is.
+            let keys = keys::compare(change.what.as_str(), a, b);
+            if keys.as_deref() == Some("") {
+                change.notes.push("the same keys and values".to_owned());
+            }
+            change.detail = keys.filter(|keys| !keys.is_empty()).unwrap_or_else(|| text::unified(a, b));
             return Ok(());
         }
     }

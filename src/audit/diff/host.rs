@@ -121,6 +121,12 @@ fn units(before: &Inventory, after: &Inventory, found: &mut Found) -> crate::Res
         {
             found.explained(&new.path, "what it declares");
         }
+        // One that comes or goes and says no more than is told.
+        if let (Some(only), None) | (None, Some(only)) = (&old, &new)
+            && only.rest.is_empty()
+        {
+            found.explained(&only.path, "what it declares");
+        }
         let text = |declared: Option<Declared>| declared.map(|declared| declared.text);
         let (old, new) = (text(old), text(new));
         let (topic, what) = match name.split_once(' ') {
@@ -147,6 +153,18 @@ struct Declared {
 /// What a socket listens on: the directives of systemd.socket(5).
 const LISTENS: [&str; 5] = ["ListenStream", "ListenDatagram", "ListenSequentialPacket", "ListenFIFO", "ListenNetlink"];
 
+/// What tells of a mount: directives of systemd.mount(5).
+const MOUNTS: [&str; 4] = ["What", "Where", "Type", "Options"];
+
+/// The lines of a unit without those of `keys`, the heads of sections and what says nothing.
+fn rest(text: &str, keys: &[&str]) -> String {
+    let told = |line: &str| {
+        let key = line.split_once('=').map(|(key, _)| key.trim());
+        line.is_empty() || line.starts_with(['#', ';', '[']) || key.is_some_and(|key| keys.contains(&key))
+    };
+    text.lines().filter(|line| !told(line.trim())).collect::<Vec<_>>().join("\n")
+}
+
 /// Mounts that can be written and sockets that units declare.
 fn declared(root: &Inventory) -> crate::Result<BTreeMap<String, Declared>> {
     let mut out = BTreeMap::new();
@@ -166,14 +184,13 @@ fn declared(root: &Inventory) -> crate::Result<BTreeMap<String, Declared>> {
                 let options = value("Options");
                 if options.split(',').all(|option| option != "ro") {
                     let said = format!("{} from {}, {options}", value("Type"), value("What"));
-                    out.insert(format!("mount {}", value("Where")), Declared { text: said, path, rest: text });
+                    let declared = Declared { text: said, path, rest: rest(&text, &MOUNTS) };
+                    out.insert(format!("mount {}", value("Where")), declared);
                 }
             } else {
                 let listens = LISTENS.map(value).into_iter().filter(|text| !text.is_empty());
                 let said = listens.collect::<Vec<_>>().join(", ");
-                let other = |line: &&str| !LISTENS.iter().any(|key| line.starts_with(key));
-                let rest = text.lines().filter(other).collect::<Vec<_>>().join("\n");
-                out.insert(name.clone(), Declared { text: said, path, rest });
+                out.insert(name.clone(), Declared { text: said, path, rest: rest(&text, &LISTENS) });
             }
         }
     }

@@ -1,6 +1,6 @@
-//! Kernel, command line, modules, configuration symbols, initrd.
+//! Kernel, command line, modules, configuration symbols.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::change::{Change, Kind, Topic, Weight};
 use super::side::Side;
@@ -34,7 +34,6 @@ pub fn compare(a: &Side, b: &Side, found: &mut Found) -> crate::Result<()> {
         });
     }
     addons(a, b, found);
-    initrd(a, b, old != new, found);
     if let (Some(before), Some(after)) = (a.root(), b.root()) {
         modules(before, after, found);
         configuration(before, after, found)?;
@@ -61,20 +60,6 @@ fn addons(a: &Side, b: &Side, found: &mut Found) {
     });
 }
 
-fn initrd(a: &Side, b: &Side, other_kernel: bool, found: &mut Found) {
-    let section = |side: &Side| {
-        let sections = &side.disk.as_ref()?.uki()?.sections;
-        sections.iter().find(|section| section.0 == ".initrd").map(|section| (section.1, section.2))
-    };
-    let (Some(old), Some(new)) = (section(a), section(b)) else { return };
-    let text = |(size, digest): &(u64, crate::digest::Digest)| Some(format!("{size} bytes, sha256 {digest}"));
-    let change = Change::of("initrd", text(&old), text(&new)).map(|change| {
-        let change = change.grown(old.0, new.0);
-        if other_kernel { change.weigh(Weight::Follows).because("another kernel, so other modules") } else { change }
-    });
-    found.extend(Topic::Initrd, change);
-}
-
 /// The only kernel of a root: the folder of its modules.
 pub fn module_folder(root: &Inventory) -> Option<RootPath> {
     let base = RootPath::new("/usr/lib/modules").ok()?;
@@ -82,46 +67,58 @@ pub fn module_folder(root: &Inventory) -> Option<RootPath> {
     folders.next().map(|node| node.path.clone())
 }
 
-/// Names of modules: `virtio_blk`.
-fn names(root: &Inventory) -> BTreeSet<String> {
-    let Some(folder) = module_folder(root) else { return BTreeSet::new() };
+/// Names of modules with their files: `virtio_blk`.
+fn names(root: &Inventory) -> BTreeMap<String, String> {
+    let Some(folder) = module_folder(root) else { return BTreeMap::new() };
     let name = |node: &crate::squashfs::Node| {
         let name = String::from_utf8_lossy(node.path.name()?).into_owned();
         let stem = name.split(".ko").next()?;
-        (name.ends_with(".ko") || name.contains(".ko.")).then(|| stem.replace('-', "_"))
+        (name.ends_with(".ko") || name.contains(".ko.")).then(|| (stem.replace('-', "_"), node.path.to_string()))
     };
     root.below(&folder).filter_map(name).collect()
 }
 
 fn modules(before: &Inventory, after: &Inventory, found: &mut Found) {
-    let (old, new) = (names(before), names(after));
-    let named = |kind: Kind, name: &String| {
+    pairs(&names(before), &names(after), |name, old, new| {
+        let (kind, path) = match (old, new) {
+            (Some(path), None) => (Kind::Removed, path),
+            (None, Some(path)) => (Kind::Added, path),
+            // Other bytes of it are a matter of files.
+            _ => return,
+        };
+        found.explained(&path, "the kernel");
         let mut change = Change::new(kind, format!("module {name}"), None, None);
         change.group = Some("modules".to_owned());
-        change
-    };
-    old.difference(&new).for_each(|name| found.add(Topic::Kernel, named(Kind::Removed, name)));
-    new.difference(&old).for_each(|name| found.add(Topic::Kernel, named(Kind::Added, name)));
+        found.add(Topic::Kernel, change);
+    });
 }
 
 /// Symbols of `/boot/config-*`, where the package ships it.
 fn configuration(before: &Inventory, after: &Inventory, found: &mut Found) -> crate::Result<()> {
-    let (old, new) = (symbols(before)?, symbols(after)?);
+    let ((path, old), (new_path, new)) = (symbols(before)?, symbols(after)?);
     if old.is_empty() || new.is_empty() {
         return Ok(());
     }
     pairs(&old, &new, |symbol, old, new| {
+        if old != new {
+            found.explained(&path, "the kernel");
+            found.explained(&new_path, "the kernel");
+        }
         let value = |value: Option<String>| Some(value.unwrap_or_else(|| "not set".to_owned()));
         found.extend(Topic::Kernel, Change::of(symbol, value(old), value(new)));
     });
     Ok(())
 }
 
-fn symbols(root: &Inventory) -> crate::Result<BTreeMap<String, String>> {
+/// The path of the first such file, and its symbols.
+fn symbols(root: &Inventory) -> crate::Result<(String, BTreeMap<String, String>)> {
     let boot = RootPath::new("/boot")?;
     let mut configs = root.below(&boot).filter(|node| node.path.as_bytes().starts_with(b"/boot/config-"));
-    let Some(path) = configs.next().map(|node| node.path.to_string()) else { return Ok(BTreeMap::new()) };
+    let Some(path) = configs.next().map(|node| node.path.to_string()) else {
+        return Ok((String::new(), BTreeMap::new()));
+    };
     let text = root.text(&path, MAX_CONFIG)?.unwrap_or_default();
     let pairs = text.lines().filter(|line| line.starts_with("CONFIG_")).filter_map(|line| line.split_once('='));
-    Ok(pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).collect())
+    let symbols = pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
+    Ok((path, symbols))
 }

@@ -13,7 +13,9 @@ mod files;
 mod git;
 mod host;
 mod identity;
+mod initrd;
 mod kernel;
+mod keys;
 pub(super) mod leaves;
 mod node;
 mod packages;
@@ -24,7 +26,7 @@ mod side;
 mod text;
 
 pub use change::{Change, Flag, Kind, Topic, Weight};
-pub use side::Side;
+pub use side::{How, Side};
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -93,10 +95,11 @@ pub fn compare(a: &Side, b: &Side, jobs: usize) -> Result<Diff> {
     identity::compare(a, b, &mut found).context(|| "comparing names".to_owned())?;
     packages::compare(a, b, &mut found);
     kernel::compare(a, b, &mut found).context(|| "comparing kernels".to_owned())?;
+    initrd::compare(a, b, &mut found);
     node::compare(a, b, &mut found).context(|| "comparing configuration".to_owned())?;
     host::compare(a, b, &mut found).context(|| "comparing accounts, settings and units".to_owned())?;
     files::compare(a, b, jobs, &mut found).context(|| "comparing files".to_owned())?;
-    place::compare(a, b, &mut found);
+    place::compare(a, b, &mut found).context(|| "comparing boot files".to_owned())?;
     asked::compare(a, b, &mut found);
     let mut topics = found.topics;
     for changes in topics.values_mut() {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::change::{Change, Topic};
 use super::leaves::Leaves;
 use super::side::Side;
-use super::{Found, pairs};
+use super::{Found, keys, pairs};
 use crate::audit::inventory::Inventory;
 use crate::node::paths;
 
@@ -21,33 +21,37 @@ pub fn compare(a: &Side, b: &Side, found: &mut Found) -> crate::Result<()> {
     Ok(())
 }
 
+/// Where this tool and others keep what the kubelet and containerd are told.
+const CONFIGURATION: [(&str, &str); 4] = [
+    (paths::KUBELET_CONFIG, "kubelet.config"),
+    ("/var/lib/kubelet/config.yaml", "kubelet.config"),
+    ("/etc/kubernetes/kubelet.yaml", "kubelet.config"),
+    (paths::CONTAINERD_CONFIG, "containerd.config"),
+];
+/// Where containerd is told more, in files of its own.
+const IMPORTS: &str = "/etc/containerd/conf.d";
+
 /// Keys of the kubelet's and containerd's configuration.
 fn configuration(before: &Inventory, after: &Inventory, found: &mut Found) -> crate::Result<()> {
-    for (path, name) in [(paths::KUBELET_CONFIG, "kubelet.config"), (paths::CONTAINERD_CONFIG, "containerd.config")] {
-        let (Some(old), Some(new)) = (leaves(before, path, name)?, leaves(after, path, name)?) else { continue };
-        let changes = old.changes(&new);
-        if !changes.is_empty() {
-            found.explained(path, name);
-        }
-        for change in changes {
+    let mut files: Vec<(String, String)> =
+        CONFIGURATION.iter().map(|(path, name)| ((*path).to_owned(), (*name).to_owned())).collect();
+    let imports = before.files(IMPORTS)?.into_keys().chain(after.files(IMPORTS)?.into_keys()).collect::<BTreeSet<_>>();
+    files.extend(imports.into_iter().map(|name| (format!("{IMPORTS}/{name}"), format!("containerd.[{name}]"))));
+    for (path, name) in files {
+        let (Some(old), Some(new)) = (leaves(before, &path)?, leaves(after, &path)?) else { continue };
+        for mut change in old.changes(&new) {
+            found.explained(&path, &name);
+            change.what = format!("{name}.{}", change.what);
             found.add(Topic::Node, change);
         }
     }
     Ok(())
 }
 
-/// The leaves of a file of JSON or TOML below `name`; none where it is neither.
-fn leaves(root: &Inventory, path: &str, name: &str) -> crate::Result<Option<Leaves>> {
-    let Some(text) = root.text(path, MAX)? else { return Ok(None) };
-    let value = match path.ends_with(".toml") {
-        true => text.parse::<toml::Table>().ok().and_then(|table| serde_json::to_value(table).ok()),
-        false => serde_json::from_str(&text).ok(),
-    };
-    let Some(mut value) = value else { return Ok(None) };
-    for part in name.rsplit('.').filter(|part| !part.is_empty()) {
-        value = serde_json::json!({ part: value });
-    }
-    Ok(Some(Leaves::of(&value)))
+/// The leaves of a file of JSON, TOML or YAML; none where it is none of them.
+fn leaves(root: &Inventory, path: &str) -> crate::Result<Option<Leaves>> {
+    let text = root.text(path, MAX)?;
+    Ok(text.and_then(|text| Some(Leaves::of(&keys::of(path, &text)?))))
 }
 
 fn pods(before: &Inventory, after: &Inventory, found: &mut Found) -> crate::Result<()> {
@@ -63,7 +67,7 @@ fn pods(before: &Inventory, after: &Inventory, found: &mut Found) -> crate::Resu
             found.extend(Topic::Preload, Change::of(subject, there(was), there(is)));
             continue;
         }
-        let (Some(old), Some(new)) = (leaves(before, &path, "")?, leaves(after, &path, "")?) else { continue };
+        let (Some(old), Some(new)) = (leaves(before, &path)?, leaves(after, &path)?) else { continue };
         for mut change in old.changes(&new) {
             found.explained(&path, &subject);
             change.what = format!("{subject}: {}", change.what);

@@ -2,18 +2,21 @@
 
 use std::collections::BTreeMap;
 
-use super::change::{Change, Topic, Weight};
-use super::side::Side;
+use super::change::{Change, Kind, Topic, Weight};
+use super::side::{Built, Side};
 use super::{Found, pairs};
+use crate::boot;
 use crate::disk::gpt::Entry;
 use crate::manifest::Artifact;
 use crate::size::human;
 
 /// Compares what both sides know of their disks and files.
-pub fn compare(a: &Side, b: &Side, found: &mut Found) {
+pub fn compare(a: &Side, b: &Side, found: &mut Found) -> crate::Result<()> {
     partitions(a, b, found);
-    esp(a, b, found);
+    uki(a, b, found);
+    esp(a, b, found)?;
     outputs(a, b, found);
+    Ok(())
 }
 
 /// What a partition is: number and type; label and id follow from name and root hash.
@@ -47,8 +50,8 @@ fn partitions(a: &Side, b: &Side, found: &mut Found) {
     }
 }
 
-/// Sections of the UKI and files of the ESP; what is in the command line and initrd has topics of its own.
-fn esp(a: &Side, b: &Side, found: &mut Found) {
+/// Sections of the UKI; what is in the command line and initrd has topics of its own.
+fn uki(a: &Side, b: &Side, found: &mut Found) {
     let (Some(before), Some(after)) = (&a.disk, &b.disk) else { return };
     if let (Some(old), Some(new)) = (before.uki(), after.uki()) {
         let map = |sections: &[(String, u64, crate::digest::Digest)]| -> BTreeMap<String, String> {
@@ -57,7 +60,7 @@ fn esp(a: &Side, b: &Side, found: &mut Found) {
             sections.iter().map(|section| (section.0.clone(), text(section))).collect()
         };
         let other_kernel = old.release != new.release;
-        let other_name = old.path != new.path;
+        let other_name = old.path != new.path || found.explanation("/usr/lib/os-release").is_some();
         pairs(&map(&old.sections), &map(&new.sections), |name, was, is| {
             let told = match name {
                 ".cmdline" => Some("told under the command line"),
@@ -76,15 +79,37 @@ fn esp(a: &Side, b: &Side, found: &mut Found) {
             );
         });
     }
-    let ukis = |side: &super::side::Built| side.ukis.iter().map(|uki| uki.path.clone()).collect::<Vec<_>>();
-    let (old_ukis, new_ukis) = (ukis(before), ukis(after));
-    let files = |side: &super::side::Built, ukis: &[String]| -> BTreeMap<String, String> {
-        let others = side.esp.files.iter().filter(|(path, _)| !ukis.contains(path));
-        others.map(|(path, size)| (path.clone(), format!("{size} bytes"))).collect()
+}
+
+/// Files of the ESP besides UKIs.
+fn esp(a: &Side, b: &Side, found: &mut Found) -> crate::Result<()> {
+    let (Some(before), Some(after)) = (&a.disk, &b.disk) else { return Ok(()) };
+    let files = |side: &Built| -> crate::Result<BTreeMap<String, String>> {
+        let other = |path: &str| side.ukis.iter().all(|uki| uki.path != path);
+        let digests = side.image.esp_digests(&other)?;
+        let text =
+            |(path, size): &(String, u64)| Some((path.clone(), format!("{size} bytes, sha256 {}", digests.get(path)?)));
+        Ok(side.esp.files.iter().filter_map(text).collect())
     };
-    pairs(&files(before, &old_ukis), &files(after, &new_ukis), |path, old, new| {
-        found.extend(Topic::Partitions, Change::of(format!("ESP file {path}"), old, new));
+    pairs(&files(before)?, &files(after)?, |path, old, new| {
+        let addon = |side: &Built| side.esp.addons.iter().any(|(addon, _)| addon == path);
+        let told = match path {
+            // A BIOS finds both beside the UKI.
+            boot::KERNEL => Some("the same kernel as in the UKI"),
+            boot::INITRD => Some("told under the initrd"),
+            _ if addon(before) || addon(after) => Some("told under the command line"),
+            _ => None,
+        };
+        let change = Change::of(format!("ESP file {path}"), old, new);
+        found.extend(
+            Topic::Partitions,
+            change.map(|change| match told {
+                Some(why) if change.kind == Kind::Changed => change.weigh(Weight::Follows).because(why),
+                _ => change,
+            }),
+        );
     });
+    Ok(())
 }
 
 fn outputs(a: &Side, b: &Side, found: &mut Found) {

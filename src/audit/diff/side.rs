@@ -10,7 +10,7 @@ use crate::audit::inventory::Inventory;
 use crate::error::{Context, Error, Result};
 use crate::lock::{Lock, Section};
 use crate::manifest::{self, Manifest};
-use crate::profile::{self, LoadOptions, Origins};
+use crate::profile::{self, LoadOptions, Origins, Profile};
 use crate::record;
 
 /// A side.
@@ -60,14 +60,26 @@ pub struct Built {
     pub root: Option<Inventory>,
 }
 
+/// Makes the lock of a profile that has none beside it, in memory; none where that is not to be done.
+pub type Resolve<'r> = dyn Fn(&Profile) -> Result<Option<Lock>> + Sync + 'r;
+
+/// How sides are opened.
+#[derive(Clone, Copy)]
+pub struct How<'r> {
+    /// The architecture of profiles and locks of several.
+    pub arch: Option<Arch>,
+    /// What stands in for a missing lock.
+    pub resolve: &'r Resolve<'r>,
+}
+
 impl Shown {
     /// Loads a profile.
-    fn load(path: &Path, arch: Option<Arch>, checkout: Option<&Checkout>) -> Result<(Self, Arch)> {
+    fn load(path: &Path, arch: Option<Arch>, checkout: Option<&Checkout>) -> Result<(Self, Profile)> {
         let (profile, origins) = profile::load(path, &LoadOptions { arch })?;
         let mut shown = Self::parse(&profile::show(&profile, None))?;
         shown.origins = Some(origins);
         shown.folder = checkout.map(|checkout| (checkout.path().to_owned(), checkout.revision().to_owned()));
-        Ok((shown, profile.image.arch))
+        Ok((shown, profile))
     }
 
     /// Takes canonical text.
@@ -130,33 +142,33 @@ impl Built {
 
 impl Side {
     /// Opens what `name` says: a path, or `git:REVISION:PATH`.
-    pub fn open(name: &str, arch: Option<Arch>) -> Result<Self> {
+    pub fn open(name: &str, how: How<'_>) -> Result<Self> {
         let doing = || format!("reading `{name}`");
         match name.strip_prefix("git:") {
-            None => Self::of(Path::new(name), name, arch, None),
+            None => Self::of(Path::new(name), name, how, None),
             Some(rest) => {
                 let (revision, path) = rest
                     .split_once(':')
                     .ok_or_else(|| Error::user(format!("`{name}` names no file")).hint("expected git:REVISION:PATH"))?;
                 let checkout = Checkout::new(revision).context(doing)?;
                 let path = checkout.file(path).context(doing)?;
-                Self::of(&path, name, arch, Some(&checkout))
+                Self::of(&path, name, how, Some(&checkout))
             }
         }
         .context(doing)
     }
 
-    fn of(path: &Path, label: &str, arch: Option<Arch>, checkout: Option<&Checkout>) -> Result<Self> {
+    fn of(path: &Path, label: &str, how: How<'_>, checkout: Option<&Checkout>) -> Result<Self> {
         let mut side =
             Side { label: label.to_owned(), profile: None, lock: None, manifest: None, disk: None, notes: Vec::new() };
         let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
         if path.is_dir() {
             side.folder(path)?;
         } else if ending == "toml" {
-            side.profile(path, arch, checkout)?;
+            side.profile(path, how, checkout)?;
         } else if ending == "lock" {
             let lock = Lock::read(path)?.ok_or_else(|| Error::user("there is no such file"))?;
-            side.locked(lock, arch, false);
+            side.locked(lock, how.arch, false);
         } else if ending == "json" {
             side.manifest = Some(Manifest::read(path)?);
         } else {
@@ -187,18 +199,26 @@ impl Side {
         Ok(())
     }
 
-    fn profile(&mut self, path: &Path, arch: Option<Arch>, checkout: Option<&Checkout>) -> Result<()> {
-        let (profile, arch) = Shown::load(path, arch, checkout)?;
-        self.profile = Some(profile);
-        match Lock::read(&Lock::path_for(path))? {
-            Some(lock) => self.lock = Some(Locked { lock, arch, carried: false }),
-            None => {
-                let label = &self.label;
-                self.notes.push(format!(
-                    "`{label}` has no lock beside it: versions are not compared; `imagebuild lock` makes it"
-                ));
-            }
-        }
+    fn profile(&mut self, path: &Path, how: How<'_>, checkout: Option<&Checkout>) -> Result<()> {
+        let (shown, profile) = Shown::load(path, how.arch, checkout)?;
+        self.profile = Some(shown);
+        let label = &self.label;
+        let (lock, note) = match Lock::read(&Lock::path_for(path))? {
+            Some(lock) => (Some(lock), None),
+            None => match (how.resolve)(&profile).context(|| "making a lock, since none lies beside it".to_owned()) {
+                Ok(Some(lock)) => {
+                    let note =
+                        "no lock beside it: its versions are those that the archives have now; nothing was written";
+                    (Some(lock), Some(note))
+                }
+                Ok(None) => (None, Some("no lock beside it: versions are not compared; `imagebuild lock` makes it")),
+                Err(error) => {
+                    return Err(error.hint("`--offline` compares what the profiles ask for, without versions"));
+                }
+            },
+        };
+        self.notes.extend(note.map(|note| format!("`{label}` has {note}")));
+        self.lock = lock.map(|lock| Locked { lock, arch: profile.image.arch, carried: false });
         Ok(())
     }
 
