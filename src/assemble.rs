@@ -43,6 +43,7 @@ pub fn assemble(profile: &Profile, lock: &Lock, fetched: &Fetched, walls: bool, 
     let digests: BTreeMap<PathBuf, Digest> =
         locals.iter().filter_map(|(path, blob)| Some((path.clone(), blob.digest()?))).collect();
     let record = Record::new(profile, lock, &digests)?;
+    cx.store.register_files(&Lock::path_for(&profile.path), &record.files)?;
     let work = Work { profile, lock, section, fetched, locals: &locals, walls, cx, stage: &stage };
     stage.at("unpacking packages");
     let packages = work.packages()?;

@@ -22,6 +22,8 @@ mod join;
 mod kept;
 #[path = "common/node.rs"]
 mod node;
+#[path = "common/places.rs"]
+mod places;
 #[path = "boot/release.rs"]
 mod release;
 #[path = "boot/seal.rs"]

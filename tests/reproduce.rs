@@ -1,5 +1,5 @@
 //! `reproduce`: an image comes of what it carries; one with a byte changed does not, and the structure, the field and
-//! both values are named. Every structure of a disk has a place here.
+//! both values are named. Every structure of a disk has a place in `common/places.rs`.
 
 #[path = "common/archive.rs"]
 mod archive;
@@ -7,6 +7,8 @@ mod archive;
 mod binaries;
 #[path = "common/house.rs"]
 mod house;
+#[path = "common/places.rs"]
+mod places;
 
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::FileExt;
@@ -16,8 +18,6 @@ use std::sync::Arc;
 
 use imagebuild::audit::{Image, reproduce};
 use imagebuild::bytes::{Bytes, Whole};
-use imagebuild::disk::fat;
-use imagebuild::path::RootPath;
 
 use house::House;
 
@@ -91,62 +91,53 @@ fn every_structure_of_a_disk_is_named() {
     house.lock();
     house.build("out", |_| ());
     let raw = house.folder.path().join("out/small_1.raw");
+    assert_eq!(places::all_are_named(&raw), 24);
     let sound: Arc<dyn Bytes> = Arc::new(Whole::open(&raw).unwrap());
-    let image = Image::open(&raw).unwrap();
-    let place = |number: usize| image.place(&image.table.entries[number]);
-    let (esp, root, tree) = (place(0), place(1), place(2));
-    let part = image.part(esp).unwrap();
-    let reader = fat::Reader::new(&part).unwrap();
-    let files = reader.files().unwrap();
-    let file = |end: &str| {
-        let file = files.iter().find(|file| file.path.ends_with(end)).unwrap();
-        esp.0 + reader.clusters(file).unwrap()[0].start
-    };
-    let hash = image.ukis().unwrap()[0].root_hash().unwrap();
-    let squashfs = imagebuild::audit::root(&image, image.slot(&hash).unwrap()).unwrap();
-    let superblock = squashfs.superblock().clone();
-    let node = squashfs.find(&RootPath::new("/usr/bin/kubelet").unwrap()).unwrap().unwrap();
-    let content = root.0 + squashfs.stored(&node).unwrap()[0].start;
-    let end = sound.length();
-    let cases: [(u64, &str); 24] = [
-        (3, "first sector (MBR), boot code"),
-        (450, "first sector (MBR), partitions"),
-        (512 + 17, "header of the partition table, checksum of the header"),
-        (512 + 60, "header of the partition table, id of the disk"),
-        (1024 + 128 + 17, "entry 2 of the partition table, id"),
-        (1024 + 128 + 60, "entry 2 of the partition table, name"),
-        (1024 + 2 * 128 + 33, "entry 3 of the partition table, first sector"),
-        (end - 512 + 41, "header of the backup of the partition table, first usable sector"),
-        (end - 512 - 128 * 128 + 3, "entry 1 of the backup of the partition table, type"),
-        (esp.0 + 68, "boot sector of the FAT, serial number"),
-        (esp.0 + reader.tables().start + 9, "tables of the FAT"),
-        (file("small_1.efi") + 100, "file `EFI/Linux/small_1.efi` of the ESP"),
-        (file("BOOTX64.EFI") + 7, "of the ESP"),
-        (root.0 + 9, "superblock of the squashfs, time"),
-        (root.0 + 21, "superblock of the squashfs, codec"),
-        // Small files lie in one block.
-        (content + 2, "more that share the block"),
-        (root.0 + superblock.inode_table + 3, "inodes of the squashfs"),
-        (root.0 + superblock.directory_table + 3, "folders of the squashfs"),
-        (root.0 + superblock.id_table + 1, "owners of the squashfs"),
-        (root.0 + superblock.bytes_used + 4096, "padding behind the squashfs"),
-        (tree.0 + 90, "superblock of the hash tree, salt"),
-        (tree.0 + 1000, "padding of the superblock of the hash tree"),
-        (tree.0 + 4096 + 5, "block 1 of the hash tree"),
-        (esp.0 - 3, "between partitions"),
-    ];
-    for (at, wanted) in cases {
-        let other: Arc<dyn Bytes> = Arc::new(Whole::open(&spoilt(&raw, at)).unwrap());
-        let found = reproduce::first(&other, &sound).unwrap().unwrap();
-        assert_eq!(found.at, at);
-        assert!(found.to_string().contains(wanted), "{at}: {found}, not {wanted}");
-        assert_ne!(found.values.0, found.values.1, "{found}");
-    }
     assert_eq!(reproduce::first(&sound, &sound).unwrap(), None);
     let path = raw.with_file_name("longer.raw");
     fs::copy(&raw, &path).unwrap();
-    OpenOptions::new().write(true).open(&path).unwrap().set_len(end + 512).unwrap();
+    OpenOptions::new().write(true).open(&path).unwrap().set_len(sound.length() + 512).unwrap();
     let longer: Arc<dyn Bytes> = Arc::new(Whole::open(&path).unwrap());
     let found = reproduce::first(&longer, &sound).unwrap().unwrap();
     assert!(found.to_string().contains("the disk, length"), "{found}");
+}
+
+#[test]
+fn a_collection_leaves_what_lay_beside_the_profile() {
+    let house = House::new();
+    house.lock();
+    house.build("out", |_| ());
+    let mut command = house.tool("store");
+    house::succeed(command.args(["store", "gc"]));
+    run(&house, 0, &["out/small_1.raw"]);
+    // The files of a build before the last are the repository's to keep.
+    fs::write(house.folder.path().join("kubelet"), b"another kubelet").unwrap();
+    house.build("later", |_| ());
+    house::succeed(house.tool("store").args(["store", "gc"]));
+    run(&house, 0, &["later/small_1.raw"]);
+    run(&house, 4, &["out/small_1.raw"]);
+    fs::remove_file(house.folder.path().join("small.lock")).unwrap();
+    house::succeed(house.tool("store").args(["store", "gc"]));
+    run(&house, 4, &["later/small_1.raw"]);
+}
+
+/// Whoever made an image wrote the profile in it: it reaches for nothing but files by their digests.
+#[test]
+fn a_record_that_names_other_files_is_refused() {
+    let house = House::new();
+    house.lock();
+    fs::write(house.folder.path().join("secret"), "mine").unwrap();
+    let image = house.folder.path().join("made.squashfs");
+    let root = house.folder.path().join("root/usr/lib/imagebuild");
+    fs::create_dir_all(&root).unwrap();
+    let text = fs::read_to_string(house.profile()).unwrap();
+    let secret = house.folder.path().join("secret");
+    for file in ["../../secret", secret.to_str().unwrap(), "files/../../secret", "files/abc"] {
+        let text = text.replace("text = \"a small image\\n\"", &format!("file = \"{file}\""));
+        fs::write(root.join("profile.toml"), text).unwrap();
+        fs::copy(house.folder.path().join("small.lock"), root.join("profile.lock")).unwrap();
+        house::succeed(house.tool("store").arg("pack").arg(house.folder.path().join("root")).arg("-o").arg(&image));
+        let said = run(&house, 2, &["made.squashfs"]);
+        assert!(said.contains("expected `files/` and a sha256"), "{file}: {said}");
+    }
 }

@@ -1,6 +1,7 @@
 //! What others may want to know of an image: what it holds, and whether it is what it says.
 
 pub mod browse;
+pub mod carried;
 mod contents;
 pub mod diff;
 pub mod explain;

@@ -4,21 +4,13 @@ mod twice;
 
 use std::path::{Path, PathBuf};
 
-use crate::audit::{Opened, reproduce};
-use crate::digest::Digest;
+use crate::audit::{carried, reproduce};
+use crate::bytes::{Bytes, Whole};
 use crate::error::{Context as _, Error, Kind, Result};
-use crate::lock::Lock;
-use crate::path::RootPath;
-use crate::profile::{self, LoadOptions};
-use crate::record;
 use crate::report::Report;
 use crate::source::Context;
-use crate::store::Store;
-use crate::temp::{TempFolder, beside, write_file};
+use crate::temp::{TempFolder, beside};
 use crate::{Request, build, manifest, output};
-
-/// As large as a part of the record is read.
-const LIMIT: u64 = 64 << 20;
 
 /// `imagebuild reproduce node.raw`
 #[derive(clap::Args)]
@@ -57,7 +49,7 @@ pub fn run(args: &Args, cx: &Context<'_>) -> Result<()> {
     }
     let doing = || format!("reproducing `{}`", args.image.display());
     let folder = TempFolder::new_in(beside(&args.image)).context(doing)?;
-    let profile = lay(&args.image, args.files.as_deref(), folder.path(), &cx.store).context(doing)?;
+    let profile = carried::lay(&args.image, args.files.as_deref(), folder.path(), &cx.store).context(doing)?;
     let store = if args.no_cache { cx.store.clone().without_derived() } else { cx.store.clone() };
     let cx = cx.with_store(store);
     let out = folder.path().join("out");
@@ -71,76 +63,6 @@ pub fn run(args: &Args, cx: &Context<'_>) -> Result<()> {
     };
     let made = build(&request, &cx).map_err(|error| lost(error, &args.image)).context(doing)?;
     compare(&args.image, &out, &made, cx.report).context(doing)
-}
-
-/// Writes the record of an image, and the files beside its profile, into a folder; gives the profile's path. What the store
-/// has not is looked for in the folder `brought`.
-pub fn lay(image: &Path, brought: Option<&Path>, folder: &Path, store: &Store) -> Result<PathBuf> {
-    let opened = Opened::open(image)?;
-    let text = |name: &str| -> Result<Vec<u8>> {
-        let path = RootPath::new(format!("{}/{name}", record::FOLDER))?;
-        let missing = || {
-            Error::user(format!("the image carries no `{path}`"))
-                .hint("only images that this tool built say what they were made of")
-        };
-        let node = opened.root.find(&path)?.ok_or_else(missing)?;
-        opened.root.read_file(&node, LIMIT)
-    };
-    let path = folder.join(record::PROFILE);
-    write_file(&path, &text(record::PROFILE)?)?;
-    let lock = folder.join(record::LOCK);
-    write_file(&lock, &text(record::LOCK)?)?;
-    if Lock::path_for(&path) != lock {
-        return Err(Error::bug("the record's lock does not lie where it is looked for"));
-    }
-    let files = folder.join(record::FILES);
-    std::fs::create_dir(&files).context(|| format!("making `{}`", files.display()))?;
-    let brought = brought.map(digests).transpose()?.unwrap_or_default();
-    for digest in named(&text(record::PROFILE)?) {
-        let to = files.join(digest.to_string());
-        let from = store
-            .blob(&digest)
-            .map(|blob| blob.path().to_owned())
-            .or_else(|| brought.iter().find(|(known, _)| *known == digest).map(|(_, path)| path.clone()));
-        let missing = || {
-            Error::new(Kind::Source, format!("a file beside the profile, sha256 {digest}, is not in the store"))
-                .hint("name a folder that holds it: --files DIR")
-        };
-        let from = from.ok_or_else(missing)?;
-        std::fs::copy(&from, &to).context(|| format!("copying `{}`", from.display()))?;
-        // The name says what it must be.
-        let (found, _) = Digest::of_reader(std::fs::File::open(&to)?)?;
-        if found != digest {
-            return Err(Error::system(format!("`{}` has changed while it was read", from.display())));
-        }
-    }
-    profile::load(&path, &LoadOptions::default())?;
-    Ok(path)
-}
-
-/// The digests that a record's profile names files by.
-fn named(profile: &[u8]) -> Vec<Digest> {
-    let text = String::from_utf8_lossy(profile);
-    let start = format!("{}/", record::FILES);
-    let mut out: Vec<Digest> =
-        text.split(['"', '\'']).filter_map(|word| word.strip_prefix(&start)?.parse().ok()).collect();
-    out.sort();
-    out.dedup();
-    out
-}
-
-/// The digest of every file directly in a folder.
-fn digests(folder: &Path) -> Result<Vec<(Digest, PathBuf)>> {
-    let doing = || format!("reading `{}`", folder.display());
-    let mut out = Vec::new();
-    for entry in std::fs::read_dir(folder).context(doing)? {
-        let path = entry.context(doing)?.path();
-        if path.is_file() {
-            let (digest, _) = Digest::of_reader(std::fs::File::open(&path)?).context(doing)?;
-            out.push((digest, path));
-        }
-    }
-    Ok(out)
 }
 
 /// Whether the manifest beside an image says that it was packed in a hurry.
@@ -160,12 +82,16 @@ fn lost(error: Error, image: &Path) -> Error {
 }
 
 fn compare(image: &Path, out: &Path, made: &manifest::Manifest, report: &Report) -> Result<()> {
-    let (own, size) = Digest::of_reader(std::fs::File::open(image)?)?;
-    if let Some(same) = made.artifacts.iter().find(|artifact| artifact.sha256 == own && artifact.size == size) {
-        report
-            .event(&serde_json::json!({ "event": "reproduce", "identical": true, "sha256": own, "output": same.path }));
-        report.say(&format!("identical: `{}` is the output `{}`, sha256 {own}", image.display(), same.path));
-        return Ok(());
+    // Byte by byte: unlike a digest that passes over what a sparse file does not hold.
+    let own = Whole::open(image)?;
+    for manifest::Artifact { path, size, sha256, .. } in &made.artifacts {
+        if *size == own.length() && reproduce::same(&own, &Whole::open(&out.join(path))?)? {
+            let event =
+                serde_json::json!({ "event": "reproduce", "identical": true, "sha256": sha256, "output": path });
+            report.event(&event);
+            report.say(&format!("identical: `{}` is the output `{path}`, sha256 {sha256}", image.display()));
+            return Ok(());
+        }
     }
     let disk = output::open(image)?;
     let mut found: Option<(&str, reproduce::Difference)> = None;

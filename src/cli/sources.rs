@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use crate::arch::Arch;
+use crate::audit::carried;
 use crate::digest::Digest;
 use crate::error::{Context as _, Error, Kind, Result};
 use crate::lock::Lock;
@@ -48,7 +49,7 @@ pub fn run(args: &Args, cx: &Context<'_>) -> Result<()> {
         true => args.what.clone(),
         false => {
             std::fs::create_dir(&carried).context(|| format!("making `{}`", carried.display()))?;
-            super::reproduce::lay(&args.what, args.files.as_deref(), &carried, &cx.store)?
+            carried::lay(&args.what, args.files.as_deref(), &carried, &cx.store)?
         }
     };
     let (profile, _) = profile::load(&path, &LoadOptions { arch: args.arch })?;

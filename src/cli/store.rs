@@ -27,7 +27,7 @@ enum Verb {
         #[arg(long)]
         remove: bool,
     },
-    /// Remove inputs that no lock in use names.
+    /// Remove inputs that no lock in use names, and files that no last build took from beside its profile.
     ///
     /// Builds, `lock` and `update` note the locks that they use; a lock that was deleted is forgotten.
     Gc {
@@ -76,7 +76,8 @@ fn verify(cx: &Context<'_>, remove: bool) -> Result<()> {
 
 fn collect(cx: &Context<'_>, derived: bool, really: bool) -> Result<()> {
     let roots = cx.store.roots()?;
-    let mut keep: BTreeSet<Digest> = BTreeSet::new();
+    // What lay beside their profiles: no lock names it, and `reproduce` may have it from nowhere else.
+    let mut keep: BTreeSet<Digest> = cx.store.registered_files()?;
     for root in &roots {
         // A lock that cannot be read may name anything: nothing is removed.
         let Some(lock) = Lock::read(root)? else { continue };

@@ -1,7 +1,7 @@
 //! From a file to a [`Profile`]: read, merge, choose, expand, read strictly, resolve.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
@@ -42,8 +42,21 @@ pub fn load(path: &Path, options: &LoadOptions) -> Result<(Profile, Origins)> {
     load_text(path, None, options)
 }
 
+/// The files beside the profile at `path` that it names; they need not be there.
+///
+/// # Errors
+/// As those of [`load`].
+pub fn named_files(path: &Path) -> Result<BTreeSet<PathBuf>> {
+    Ok(load_with(path, None, &LoadOptions::default(), true)?.0.local_files())
+}
+
 /// [`load`], with `text` in place of what the file at `path` holds, if it is given.
 pub fn load_text(path: &Path, text: Option<String>, options: &LoadOptions) -> Result<(Profile, Origins)> {
+    load_with(path, text, options, false)
+}
+
+/// The same, where files that it names may be `absent`.
+fn load_with(path: &Path, text: Option<String>, options: &LoadOptions, absent: bool) -> Result<(Profile, Origins)> {
     let mut reading = Reading::default();
     let tree = reading.read(path, text)?;
     let Reading { files, mut mistakes, broken, .. } = reading;
@@ -60,6 +73,7 @@ pub fn load_text(path: &Path, text: Option<String>, options: &LoadOptions) -> Re
     let rows = if outputs.any(|output| output.cloud.is_some()) { clouds(arch)? } else { BTreeMap::new() };
     let mut resolver = Resolver::new(&files, mistakes, cut, broken, arch);
     resolver.rows = rows;
+    resolver.absent = absent;
     let profile = resolver.profile(raw, path.to_owned());
     match (profile, resolver.mistakes) {
         (Some(profile), mistakes) if mistakes.is_empty() => Ok((profile, origins)),

@@ -32,7 +32,7 @@ pub use boot::{Boot, Firmware};
 pub use cloud::{Cloud, Drivers, SizeRule, Starts};
 pub use content::{Edit, FileContent, Pod, Preload, PreloadImage, Unit, UnitState, User};
 pub use glob::Glob;
-pub use load::{LoadOptions, clouds, load, load_output, load_text};
+pub use load::{LoadOptions, clouds, load, load_output, load_text, named_files};
 pub use mistake::Mistake;
 pub use origins::{Origins, quoted};
 pub use output::{

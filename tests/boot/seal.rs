@@ -2,7 +2,7 @@
 
 use super::disk::flip;
 use super::node::{self, ROOT, VERITY, boot, hello_pod, run};
-use super::{HELLO, TIMEOUT};
+use super::{HELLO, TIMEOUT, places};
 
 #[test]
 fn a_pod_says_hello() {
@@ -16,6 +16,19 @@ fn a_pod_says_hello() {
     let line = booted.console.lines().find(|line| line.contains(HELLO)).expect("the pod's line");
     assert!(line.contains("/kubepods.slice/"), "{line}");
     assert_eq!(std::fs::metadata(&image.raw).unwrap().modified().unwrap(), before, "the image was changed");
+}
+
+#[test]
+fn the_node_comes_of_what_it_carries() {
+    let image = hello_pod();
+    run(0, ["--offline".as_ref(), "reproduce".as_ref(), image.raw.as_os_str()]);
+    assert_eq!(places::all_are_named(&image.raw), 24);
+    let copy = image.copy("not-reproduced");
+    flip(&copy, image.start(ROOT) + 9);
+    let said = run(5, ["--offline".as_ref(), "reproduce".as_ref(), copy.as_os_str()]);
+    let said = String::from_utf8_lossy(&said.stderr);
+    assert!(said.contains("superblock of the squashfs, time:"), "{said}");
+    std::fs::remove_file(copy).unwrap();
 }
 
 /// One bad block anywhere, and the node starts again instead of living with it.

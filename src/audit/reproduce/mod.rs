@@ -86,6 +86,11 @@ pub fn first(image: &Arc<dyn Bytes>, again: &Arc<dyn Bytes>) -> Result<Option<Di
     Ok(Some(Difference { at, structure: place.structure, field: place.field, values, cause: place.cause.to_owned() }))
 }
 
+/// Whether two files hold the same bytes.
+pub fn same(a: &dyn Bytes, b: &dyn Bytes) -> Result<bool> {
+    Ok(first_byte(a, b)?.is_none())
+}
+
 /// The first byte that differs, or that one of them alone has.
 fn first_byte(a: &dyn Bytes, b: &dyn Bytes) -> Result<Option<u64>> {
     let doing = || "comparing".to_owned();

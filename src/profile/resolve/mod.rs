@@ -45,6 +45,8 @@ pub struct Resolver<'a> {
     sourceless: bool,
     /// Rows that are built in, where any is asked for.
     pub rows: BTreeMap<String, Cloud>,
+    /// Whether files beside the profile need not be there.
+    pub absent: bool,
 }
 
 impl<'a> Resolver<'a> {
@@ -66,6 +68,7 @@ impl<'a> Resolver<'a> {
             from: None,
             sourceless: false,
             rows: BTreeMap::new(),
+            absent: false,
         }
     }
 
@@ -211,7 +214,7 @@ impl<'a> Resolver<'a> {
             return None;
         };
         let path = base.join(&name.value);
-        if name.value.is_empty() || !path.is_file() {
+        if name.value.is_empty() || !(self.absent || path.is_file()) {
             let message = format!("there is no file `{}`", name.value);
             let expected = format!(
                 "a path from `{}`",
