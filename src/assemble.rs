@@ -12,7 +12,7 @@ use crate::lock::{Input, Lock, Section};
 use crate::node;
 use crate::path::RootPath;
 use crate::profile::{Component, Edit, FileContent, Go, Origin, Preload, PreloadImage, Profile, Program};
-use crate::record::Record;
+use crate::record::{self, Record};
 use crate::report::Stage;
 use crate::source::apt::deb;
 use crate::source::{Context, Fetched, Member, Package, archive, fetch, go};
@@ -78,6 +78,8 @@ pub fn assemble(profile: &Profile, lock: &Lock, fetched: &Fetched, walls: bool, 
     if profile.boot.bios() {
         tree.remove(&RootPath::new(grub::TREE)?);
     }
+    let names = packages.iter().map(|package| package.name.as_str()).collect();
+    record::lay_origins(&mut tree, &names, lock.epoch.0)?;
     stage.done(tree.content_bytes(), false);
     Ok(Assembled { tree, tally, parts, record, locals: digests })
 }

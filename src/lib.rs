@@ -101,14 +101,22 @@ pub fn build_explained(request: &Request, cx: &Context) -> Result<(Manifest, aud
     let fetched = source::fetch(&lock, &profile, profile.image.arch, Arch::host(), cx)?;
     let assembled = assemble::assemble(&profile, &lock, &fetched, !request.unconfined, cx)?;
     target::check_drivers(&profile, &assembled.parts.modules)?;
+    let posture = posture(&profile, &lock, &assembled, cx)?;
     let root = seal(&profile, &lock, &assembled, request.fast, cx)?;
     let boot = boot(&profile, &lock, &assembled, &root, cx)?;
     let disks = place(&profile, &lock, &assembled, &root, &boot, cx)?;
     check(&profile, &disks, cx)?;
     let artifacts = write(&profile, &lock, &boot, &disks, &request.output, cx)?;
     let layout = &disks.layout;
-    let made =
-        manifest::Made { profile: &profile, lock: &lock, assembled: &assembled, root: &root, boot: &boot, layout };
+    let made = manifest::Made {
+        profile: &profile,
+        lock: &lock,
+        assembled: &assembled,
+        root: &root,
+        boot: &boot,
+        layout,
+        posture: (&posture).into(),
+    };
     let manifest = Manifest::new(&made, request.fast, artifacts, cx.report.warnings())?;
     manifest.write(&request.output.join(manifest::NAME))?;
     let own = account(request, &manifest, &lock, &assembled.record, &audit::sbom::of_build(&root, &boot, cx)?)?;
@@ -117,6 +125,61 @@ pub fn build_explained(request: &Request, cx: &Context) -> Result<(Manifest, aud
         audit::explain::Built { profile: &profile, origins, lock: &lock, moved, locals, manifest: &manifest, own };
     let explanation = audit::explain::explain(&built, &cx.store)?;
     Ok((manifest, explanation))
+}
+
+/// How the node of a profile stands to the rules that it asks for, before anything is packed.
+pub fn held(
+    request: &Request,
+    rules: Option<&[profile::posture::Set]>,
+    cx: &Context,
+) -> Result<audit::posture::Report> {
+    let (mut profile, _) = load(request, cx)?;
+    if let Some(rules) = rules {
+        profile.posture.rules = rules.to_vec();
+        profile.posture.also.clear();
+    }
+    let (lock, _) = resolve(&profile, request.locked, cx)?;
+    let fetched = source::fetch(&lock, &profile, profile.image.arch, Arch::host(), cx)?;
+    let assembled = assemble::assemble(&profile, &lock, &fetched, !request.unconfined, cx)?;
+    stand(&profile, &lock, &assembled, cx)
+}
+
+fn stand(
+    profile: &Profile,
+    lock: &Lock,
+    assembled: &assemble::Assembled,
+    cx: &Context,
+) -> Result<audit::posture::Report> {
+    use audit::posture::{Asked, View, check};
+    let stage = cx.report.stage("posture", None);
+    // The root hash comes later; no rule asks for its value.
+    let line = boot::command_line(profile.image.arch, &profile.kernel.cmdline, &Digest::of(b""))?;
+    let addons = target::addons(profile);
+    let report = check(&View::of_build(&assembled.tree, line, addons), &Asked::of(profile, lock.epoch))?;
+    stage.done(0, false);
+    Ok(report)
+}
+
+/// Stops where a rule is broken.
+fn posture(
+    profile: &Profile,
+    lock: &Lock,
+    assembled: &assemble::Assembled,
+    cx: &Context,
+) -> Result<audit::posture::Report> {
+    let report = stand(profile, lock, assembled, cx)?;
+    for id in &report.idle {
+        cx.report.warn(format!("the waiver `{id}` gives up nothing: its rule is kept, or not asked for"));
+    }
+    for outcome in &report.outcomes {
+        if let audit::posture::State::Broken(_) = outcome.state
+            && let Some(waiver) = profile.waivers.get(&outcome.rule.id)
+        {
+            let until = waiver.until.as_deref().unwrap_or_default();
+            cx.report.warn(format!("the waiver `{}` ended on {until}", outcome.rule.id));
+        }
+    }
+    report.error().map_or(Ok(report), Err)
 }
 
 /// What others may want to know of a build, beside the artifacts: bills of materials, provenance, digests of it all.

@@ -56,10 +56,26 @@ pub struct Manifest {
     pub scripts: serde_json::Value,
     /// Checks that the profile gave up, with the reasons.
     pub waivers: BTreeMap<String, String>,
+    /// What the node was held against before it was packed.
+    #[serde(default)]
+    pub posture: Posture,
     /// What was warned of.
     pub warnings: Vec<String>,
     /// The files that came out.
     pub artifacts: Vec<Artifact>,
+}
+
+/// What a node was held against.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Posture {
+    /// Sets of rules.
+    pub rules: Vec<String>,
+    /// How many rules were kept.
+    pub kept: usize,
+    /// Rules that are broken and waived, by id, with the places.
+    pub waived: BTreeMap<String, Vec<String>>,
+    /// Rules that could not be looked at, by id, with the reason.
+    pub unknown: BTreeMap<String, String>,
 }
 
 /// Which image.
@@ -169,12 +185,14 @@ pub struct Made<'a> {
     pub boot: &'a crate::boot::Boot,
     /// Where it lies.
     pub layout: &'a crate::disk::Layout,
+    /// How it stands to its rules.
+    pub posture: Posture,
 }
 
 impl Manifest {
     /// The account of a build.
     pub fn new(made: &Made<'_>, fast: bool, artifacts: Vec<Artifact>, warnings: Vec<String>) -> Result<Self> {
-        let Made { profile, lock, assembled, root, boot, layout } = made;
+        let Made { profile, lock, assembled, root, boot, layout, posture } = made;
         let bug = |error: serde_json::Error| Error::bug(error.to_string());
         let section = lock.section(profile.image.arch)?;
         let packages = section.packages.iter().map(|package| (package.name.clone(), package.version.clone()));
@@ -221,6 +239,7 @@ impl Manifest {
             minimum_disk: layout.sizes.minimum_disk()?,
             scripts: serde_json::to_value(&assembled.tally).map_err(bug)?,
             waivers: profile.waivers.iter().map(|(id, waiver)| (id.clone(), waiver.reason.clone())).collect(),
+            posture: posture.clone(),
             warnings,
             artifacts,
         })

@@ -3,21 +3,25 @@
 //! ```text
 //! /usr/lib/imagebuild/profile.toml   the resolved profile, as `show` prints it
 //!                     profile.lock   the lock: inputs of this architecture, toolchains, and the moment
+//!                     origins        who brought what no package did
 //! ```
 //!
-//! Both are functions of profile and lock alone: they hold no path of the host and no digest of what is built,
-//! so that a build from them makes the same two files again. A file beside the profile (a keyring, a program, a
+//! The first two are functions of profile and lock alone: they hold no path of the host and no digest of what is built,
+//! so that a build from them makes the same files again. A file beside the profile (a keyring, a program, a
 //! container image, a file of the root) is named by its digest, `files/SHA256`: whoever builds from the record
 //! lays it there, out of the store or from wherever it came.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::arch::Arch;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::lock::Lock;
+use crate::path::RootPath;
 use crate::profile::{self, Profile};
+use crate::tree::{Content, Meta, NodeRef, Tree};
 
 /// Where both lie in the root.
 pub const FOLDER: &str = "/usr/lib/imagebuild";
@@ -25,6 +29,8 @@ pub const FOLDER: &str = "/usr/lib/imagebuild";
 pub const PROFILE: &str = "profile.toml";
 /// The lock's: where a build of that profile looks for it.
 pub const LOCK: &str = "profile.lock";
+/// The list of files that no package brought: `ORIGIN TAB PATH`, a line each.
+pub const ORIGINS: &str = "origins";
 /// Where the profile finds what lay beside it, a file for each digest.
 pub const FILES: &str = "files";
 
@@ -75,4 +81,34 @@ fn only(lock: &Lock, arch: Arch) -> Lock {
     lock.releases.clear();
     lock.without.clear();
     lock
+}
+
+/// Lays the list of what no package brought, itself included; `packages` are all that were unpacked.
+///
+/// # Errors
+/// Where something lies in the way.
+pub fn lay_origins(tree: &mut Tree, packages: &BTreeSet<&str>, epoch: u32) -> Result<()> {
+    let own: Arc<str> = "record".into();
+    let path = RootPath::new(format!("{FOLDER}/{ORIGINS}"))?;
+    let meta = Meta::new(0o444, epoch).from(&own);
+    tree.put_file(&path, meta.clone(), Content::bytes(Vec::new()))?;
+    let line = |(path, node): (RootPath, NodeRef<'_>)| match node {
+        NodeRef::Directory(_) => None,
+        NodeRef::Leaf(_, leaf) => {
+            let origin = leaf.meta.origin.as_deref()?;
+            (!packages.contains(origin)).then(|| format!("{origin}\t{}\n", path.as_bytes().escape_ascii()))
+        }
+    };
+    let text: String = tree.walk().into_iter().filter_map(line).collect();
+    tree.put_file(&path, meta, Content::bytes(text.into_bytes()))
+}
+
+/// What such a list says. Lines of another form are passed over; names with other bytes than printable ASCII are not
+/// found again.
+pub fn origins(text: &str) -> BTreeMap<RootPath, Arc<str>> {
+    let line = |line: &str| {
+        let (origin, path) = line.split_once('\t')?;
+        Some((RootPath::new(path).ok()?, origin.into()))
+    };
+    text.lines().filter_map(line).collect()
 }

@@ -32,6 +32,15 @@ struct Shape {
     install: Option<Install>,
 }
 
+/// The words that outputs add to the command line, those of each one behind one another.
+pub fn addons(profile: &Profile) -> Vec<String> {
+    let words = |output: &Output| {
+        let cloud = profile.cloud(output).into_iter().flat_map(|cloud| &cloud.cmdline);
+        cloud.chain(&output.cmdline).cloned().collect::<Vec<_>>().join(" ")
+    };
+    profile.outputs.iter().map(words).filter(|words| !words.is_empty()).collect()
+}
+
 impl Shape {
     /// `base` is the UKI's own command line.
     fn of(profile: &Profile, output: &Output, layout: &Layout, base: &str) -> Result<Self> {

@@ -378,7 +378,7 @@ fn what_brought_a_thing_and_what_it_weighs() {
     assert_eq!(tool(0, &["why", "a.raw", "base"]).0, base);
     let file = "/etc/tool.conf\n  the profile's [[file]]\n  of the package tool 2.0-1\n    asked for by the profile\n";
     assert_eq!(tool(0, &["why", "a.raw", "/etc/tool.conf"]).0, file);
-    let made = "/etc/passwd\n  no package and no line of the profile: the build made it\n";
+    let made = "/etc/passwd\n  no package and no line of the profile\n";
     assert_eq!(tool(0, &["why", "a.raw", "/etc/passwd"]).0, made);
     let program = "/etc/containerd/config.toml\n  the profile's [kubelet]\n";
     assert_eq!(tool(0, &["why", "a.raw", "/etc/containerd/config.toml"]).0, program);

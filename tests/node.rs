@@ -221,24 +221,6 @@ const BROKEN: &[(&str, &str, &str, &str)] = &[
     ("kernel-modules", "`nft_magic`", HELLO, "[kernel]\nmodules = [\"nft_magic\"]\n"),
     ("kernel-settings", "`net.ipv4.ip_forward` is 0", HELLO, "[kernel.sysctl]\n\"net.ipv4.ip_forward\" = 0\n"),
     ("kernel-settings", "`kernel.panic` is 0", HELLO, "[kernel.sysctl]\n\"kernel.panic\" = 0\n"),
-    ("kubelet-anonymous", "4.2.1", KUBERNETES, "[kubelet.config.authentication.anonymous]\nenabled = true\n"),
-    ("kubelet-authorization", "4.2.2", KUBERNETES, "[kubelet.config.authorization]\nmode = \"AlwaysAllow\"\n"),
-    ("kubelet-ciphers", "4.2.12", KUBERNETES, "[kubelet.config]\ntlsCipherSuites = [\"TLS_RSA_WITH_RC4_128_SHA\"]\n"),
-    ("kubelet-client-ca", "4.2.3", KUBERNETES, "[kubelet.config.authentication.x509]\nclientCAFile = \"\"\n"),
-    ("kubelet-event-rate", "4.2.8", KUBERNETES, "[kubelet.config]\neventRecordQPS = -1\n"),
-    ("kubelet-hostname-override", "4.2.7", KUBERNETES, "[kubelet]\nargs = [\"--hostname-override=x\"]\n"),
-    ("kubelet-iptables", "4.2.6", KUBERNETES, "[kubelet.config]\nmakeIPTablesUtilChains = false\n"),
-    ("kubelet-pid-limit", "4.2.13", KUBERNETES, "[kubelet.config]\npodPidsLimit = -1\n"),
-    ("kubelet-read-only-port", "4.2.4", KUBERNETES, "[kubelet.config]\nreadOnlyPort = 10255\n"),
-    ("kubelet-rotate-certificates", "4.2.10", KUBERNETES, "[kubelet.config]\nrotateCertificates = false\n"),
-    (
-        "kubelet-rotate-server-certificates",
-        "4.2.11",
-        KUBERNETES,
-        "[kubelet.config.featureGates]\nRotateKubeletServerCertificate = false\n",
-    ),
-    ("kubelet-seccomp", "4.2.14", KUBERNETES, "[kubelet.config]\nseccompDefault = false\n"),
-    ("kubelet-streaming-timeout", "4.2.5", KUBERNETES, "[kubelet.config]\nstreamingConnectionIdleTimeout = \"0s\"\n"),
     (
         "pod-images",
         "would be pulled",
@@ -301,12 +283,12 @@ fn what_a_profile_would_unseal_is_refused() {
 
 #[test]
 fn a_waiver_gives_one_check_up_until_its_day() {
-    let mut profile = changed(KUBERNETES, "[kubelet.config]\nseccompDefault = false\n");
+    let mut profile = changed(KUBERNETES, "[kubelet]\nversion = \"1.33.0\"\n");
     let tree = node(&profile);
     // The inputs' moment is 2026-01-01.
     for (until, passes) in [(None, true), (Some("2026-01-01"), true), (Some("2025-12-31"), false)] {
         let waiver = Waiver { reason: "test".into(), until: until.map(Into::into) };
-        profile.waivers.insert("kubelet-seccomp".into(), waiver);
+        profile.waivers.insert("kubelet-supported".into(), waiver);
         assert_eq!(with(&profile, |inputs| checks::run(&tree, inputs)).is_ok(), passes, "{until:?}");
     }
     profile.waivers.insert("cgroup-driver".into(), Waiver { reason: "not needed".into(), until: None });
@@ -314,6 +296,6 @@ fn a_waiver_gives_one_check_up_until_its_day() {
         let _ = checks::run(&tree, inputs);
         let warnings = inputs.report.warnings().join("\n");
         assert!(warnings.contains("`cgroup-driver` gives up nothing"), "{warnings}");
-        assert!(warnings.contains("`kubelet-seccomp` ended on 2025-12-31"), "{warnings}");
+        assert!(warnings.contains("`kubelet-supported` ended on 2025-12-31"), "{warnings}");
     });
 }

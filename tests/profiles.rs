@@ -149,8 +149,12 @@ fn templates_are_all_built_in() {
 fn the_manual_is_current() {
     let (mut blessed, mut stale) = (Vec::new(), Vec::new());
     golden(Path::new("docs/profile.md"), &manual::manual(), &mut blessed, &mut stale);
-    assert!(stale.is_empty(), "docs/profile.md is not what src/profile/raw says; BLESS=1 rewrites it");
-    assert!(blessed.is_empty(), "docs/profile.md was rewritten; look at the difference and run again");
+    golden(Path::new("docs/posture.md"), &imagebuild::audit::posture::manual(), &mut blessed, &mut stale);
+    assert!(stale.is_empty(), "docs/profile.md or docs/posture.md is not what src/profile says; BLESS=1 rewrites it");
+    assert!(
+        blessed.is_empty(),
+        "docs/profile.md or docs/posture.md was rewritten; look at the difference and run again"
+    );
 }
 
 #[test]

@@ -9,6 +9,7 @@ pub(crate) mod image;
 pub mod inventory;
 mod opened;
 pub mod page;
+pub mod posture;
 pub mod provenance;
 pub mod reproduce;
 pub mod sbom;

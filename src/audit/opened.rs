@@ -17,6 +17,8 @@ pub struct Opened {
     pub root: squashfs::Image,
     /// The UKI whose command line names it; none of a bare squashfs.
     pub uki: Option<Uki>,
+    /// Addons of the ESP: path and words of the command line.
+    pub addons: Vec<(String, String)>,
     /// Roots of other UKIs, which are not looked at.
     pub others: usize,
 }
@@ -32,14 +34,15 @@ impl Opened {
         let file = std::fs::File::open(path).context(doing)?;
         std::io::Read::read_to_end(&mut std::io::Read::take(file, 4), &mut magic).context(doing)?;
         if magic == MAGIC {
-            return Ok(Opened { root: squashfs::Image::open(path)?, uki: None, others: 0 });
+            return Ok(Opened { root: squashfs::Image::open(path)?, uki: None, addons: Vec::new(), others: 0 });
         }
         let image = Image::open(path)?;
         let mut ukis = image.ukis().context(doing)?;
         let uki = ukis.pop().ok_or_else(|| Error::user("the image has no UKI").context(doing()))?;
         let hash = uki.root_hash().context(|| format!("reading the command line of `{}`", uki.path))?;
         let others = ukis.iter().filter(|other| other.root_hash().ok() != Some(hash)).count();
-        Ok(Opened { root: contents::root(&image, image.slot(&hash)?)?, uki: Some(uki), others })
+        let addons = image.esp_files().context(doing)?.addons;
+        Ok(Opened { root: contents::root(&image, image.slot(&hash)?)?, uki: Some(uki), addons, others })
     }
 
     /// The first image of a build that is a disk.

@@ -19,6 +19,7 @@ mod man;
 mod new;
 mod pack;
 mod reproduce;
+mod posture;
 mod sbom;
 mod schema;
 mod show;
@@ -149,6 +150,8 @@ enum Verb {
     Cat(cat::Args),
     /// Write the bill of materials of an image: SPDX or CycloneDX.
     Sbom(sbom::Args),
+    /// Hold a node against rules: of its files, its kernel, its kubelet and its containerd
+    Posture(posture::Args),
     /// Collect the source packages of what an image holds.
     Sources(sources::Args),
     /// Build an image again from what it carries, and tell where the two differ first.
@@ -241,6 +244,8 @@ impl Cli {
             Verb::Ls(args) => ls::run(args, report),
             Verb::Cat(args) => cat::run(args),
             Verb::Sbom(args) if args.of_profile() => sbom::of_profile(args, &self.global.context(report)?),
+            Verb::Posture(args) if args.of_profile() => posture::of_profile(args, &self.global.context(report)?),
+            Verb::Posture(args) => posture::of_image(args, report),
             Verb::Sbom(args) => sbom::of_image(args, report),
             Verb::Verify(args) => verify::run(args, self.global.jobs(), report),
             Verb::Sources(args) => sources::run(args, &self.global.context(report)?),

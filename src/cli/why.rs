@@ -107,7 +107,14 @@ fn of_path(inventory: &Inventory, path: &str) -> Result<Answer> {
         text.push('\n');
         facts.extend(answer.facts);
     } else if lines.is_empty() {
-        text += "  no package and no line of the profile: the build made it\n";
+        let origins = inventory.carried(record::ORIGINS)?.map(|text| record::origins(&text)).unwrap_or_default();
+        match origins.get(&path) {
+            Some(origin) => {
+                text += &format!("  no package: `{origin}` of the build made it\n");
+                facts.push(("origin", json!(origin)));
+            }
+            None => text += "  no package and no line of the profile\n",
+        }
     }
     Ok(Answer { text, facts })
 }

@@ -4,7 +4,7 @@
 //! starts only to fail.
 
 use super::kubeletconfig;
-use super::put::Put;
+use super::put::{Put, UNITS};
 use super::version::{self, Version};
 use super::{containerd, paths};
 use crate::error::Result;
@@ -20,7 +20,9 @@ pub(super) fn step(tree: &mut Tree, inputs: &Inputs<'_>) -> Result<()> {
     let mut put = Put::new(tree, inputs, "kubelet");
     put.text(paths::KUBELET_CONFIG, 0o600, kubeletconfig::text(&config)?)?;
     put.directory(paths::MANIFESTS, 0o755)?;
-    put.unit("kubelet.service", unit(profile, version), &["multi-user.target"])?;
+    // CIS 4.1.1: nobody but root reads how the kubelet is started.
+    put.text(&format!("{UNITS}/kubelet.service"), 0o600, unit(profile, version))?;
+    put.pull("kubelet.service", "multi-user.target")?;
     match profile.cluster {
         Cluster::Join => put.unit("kubelet.path", PATH, &["multi-user.target"]),
         Cluster::Standalone => Ok(()),

@@ -11,6 +11,7 @@
 //! | net.bridge.bridge-nf-call-* | 1 | | | 1: kube-proxy's rules must see bridged packets |
 //! | vm.max_map_count | | 1048576 | | 262144: what databases ask for; the larger one only costs kernel memory to whoever misuses it |
 //! | net.netfilter.nf_conntrack_max | | 1048576 | | not set: kube-proxy computes it from the number of processors |
+//! | net.*.conf.*.*_redirects | | | | 0: a node forwards for its pods; nobody on the link sends its traffic another way |
 //! | fs.suid_dumpable, dev.tty.*, fs.protected_* | 0, 0, 1/1/2/2 | | the same | the same |
 
 use std::collections::BTreeMap;
@@ -39,7 +40,7 @@ pub const NETWORK: [(&str, &str); 3] = [
 ];
 
 /// The rest of the table above, and limits that a node full of pods runs into.
-const HARDENING: [(&str, &str); 20] = [
+const HARDENING: [(&str, &str); 28] = [
     ("dev.tty.ldisc_autoload", "0"),
     ("dev.tty.legacy_tiocsti", "0"),
     ("fs.inotify.max_user_instances", "8192"),
@@ -56,7 +57,15 @@ const HARDENING: [(&str, &str); 20] = [
     ("kernel.unprivileged_bpf_disabled", "1"),
     ("kernel.yama.ptrace_scope", "2"),
     ("net.core.bpf_jit_harden", "2"),
+    ("net.ipv4.conf.all.accept_redirects", "0"),
+    ("net.ipv4.conf.all.secure_redirects", "0"),
+    ("net.ipv4.conf.all.send_redirects", "0"),
+    ("net.ipv4.conf.default.accept_redirects", "0"),
+    ("net.ipv4.conf.default.secure_redirects", "0"),
+    ("net.ipv4.conf.default.send_redirects", "0"),
+    ("net.ipv6.conf.all.accept_redirects", "0"),
     ("net.ipv6.conf.all.forwarding", "1"),
+    ("net.ipv6.conf.default.accept_redirects", "0"),
     ("vm.max_map_count", "262144"),
     ("vm.unprivileged_userfaultfd", "0"),
     ("kernel.sysrq", "0"),

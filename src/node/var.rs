@@ -36,6 +36,8 @@ pub(super) fn step(tree: &mut Tree, inputs: &Inputs<'_>) -> Result<()> {
         put.unit(&format!("imagebuild-{name}-failed.service"), say(what, why, FAILED), &[])?;
         put.pull("imagebuild-reboot.timer", &format!("imagebuild-{name}-failed.service"))?;
     }
+    // systemd's own options, and noexec: nothing of a node is started from there.
+    put.dropin("tmp.mount", "10-node", TMP)?;
     put.unit("efi.mount", EFI, &[])?;
     put.unit("efi.automount", EFI_AUTOMOUNT, &["local-fs.target"])
 }
@@ -59,6 +61,11 @@ Where=/var
 Type=ext4
 Options=nodev,nosuid
 TimeoutSec=5min
+";
+
+const TMP: &str = "\
+[Mount]
+Options=mode=1777,strictatime,nosuid,nodev,noexec,size=50%%,nr_inodes=1m
 ";
 
 const REPART: &str = "\

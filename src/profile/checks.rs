@@ -1,26 +1,15 @@
 //! The ids of all checks that a profile may give up.
 
+use super::posture;
+
 /// Checks of the node (`crate::node::checks`), sorted.
-pub const NODE: [&str; 27] = [
+pub const NODE: [&str; 14] = [
     "cgroup-driver",
     "cni-paths",
     "containerd-config",
     "graceful-shutdown",
     "kernel-modules",
     "kernel-settings",
-    "kubelet-anonymous",
-    "kubelet-authorization",
-    "kubelet-ciphers",
-    "kubelet-client-ca",
-    "kubelet-event-rate",
-    "kubelet-hostname-override",
-    "kubelet-iptables",
-    "kubelet-pid-limit",
-    "kubelet-read-only-port",
-    "kubelet-rotate-certificates",
-    "kubelet-rotate-server-certificates",
-    "kubelet-seccomp",
-    "kubelet-streaming-timeout",
     "kubelet-supported",
     "node-tools",
     "pod-images",
@@ -36,7 +25,7 @@ pub const LIBRARIES: &str = "missing-libraries";
 
 /// Every id.
 pub fn all() -> impl Iterator<Item = &'static str> + Clone {
-    NODE.into_iter().chain([LIBRARIES])
+    NODE.into_iter().chain([LIBRARIES]).chain(posture::rules().iter().map(|rule| rule.id.as_str()))
 }
 
 #[cfg(test)]

@@ -21,6 +21,7 @@ mod node;
 mod origins;
 mod output;
 mod place;
+pub mod posture;
 mod program;
 pub mod raw;
 mod resolve;
@@ -39,6 +40,7 @@ pub use output::{
     ClusterCodec, Compression, DiskAdapter, Format, Gce, Install, Iso, MachineFirmware, Netboot, Oci, OciKind, Output,
     Ova, Product, Qcow2, Raw, Split, Then, Update, Vhd, VhdKind, Vhdx, Vmdk, VmdkKind,
 };
+pub use posture::Posture;
 pub use program::{Component, Go, Origin, Program, Url};
 pub use resolve::is_reference;
 pub use show::show;
@@ -48,6 +50,7 @@ use std::path::PathBuf;
 
 use crate::arch::Arch;
 use crate::digest::Digest;
+use crate::epoch::Epoch;
 use crate::path::RootPath;
 use crate::size::Size;
 
@@ -114,6 +117,12 @@ impl Profile {
     /// What an output is for.
     pub fn cloud(&self, output: &Output) -> Option<&Cloud> {
         self.clouds.get(output.cloud.as_ref()?)
+    }
+
+    /// Whether the posture asks for a rule, and no waiver that holds at `epoch` gives it up.
+    pub fn forbids(&self, rule: &str, epoch: Epoch) -> bool {
+        let waived = self.waivers.get(rule).is_some_and(|waiver| waiver.holds(epoch));
+        posture::rule(rule).is_some_and(|rule| self.posture.asks(rule)) && !waived
     }
 }
 
@@ -297,33 +306,6 @@ pub enum Codec {
     None,
 }
 
-/// `[posture]`
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Posture {
-    /// What the tree must not hold.
-    pub forbid: Vec<Forbidden>,
-}
-
-/// What a tree may be forbidden to hold.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
-)]
-#[serde(rename_all = "kebab-case")]
-pub enum Forbidden {
-    /// A command interpreter.
-    Shell,
-    /// dpkg, apt and their like.
-    PackageManager,
-    /// A secure shell server.
-    Ssh,
-    /// A login prompt on any console.
-    Getty,
-    /// setuid or setgid files.
-    Setuid,
-    /// Files that anyone may write.
-    WorldWritable,
-}
-
 /// The one form in which a profile gives something up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Waiver {
@@ -331,4 +313,34 @@ pub struct Waiver {
     pub reason: String,
     /// The last day on which it holds, `YYYY-MM-DD`; judged against the lock's epoch.
     pub until: Option<String>,
+}
+
+impl Waiver {
+    /// Whether it holds at a moment.
+    pub fn holds(&self, epoch: Epoch) -> bool {
+        // Days as `YYYY-MM-DD` sort as text.
+        self.until.as_deref().is_none_or(|until| day(epoch).as_str() <= until)
+    }
+}
+
+/// The day of a moment, `YYYY-MM-DD`.
+fn day(epoch: Epoch) -> String {
+    let at = jiff::Timestamp::from_second(i64::from(epoch.0));
+    at.map(|at| at.strftime("%Y-%m-%d").to_string()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_waiver_ends_with_its_day() {
+        assert_eq!(day(Epoch(0)), "1970-01-01");
+        let (today, waiver) =
+            (Epoch(1_767_225_600), |until: Option<&str>| Waiver { reason: "x".into(), until: until.map(Into::into) });
+        assert_eq!(day(today), "2026-01-01");
+        assert!(waiver(None).holds(today));
+        assert!(waiver(Some("2026-01-01")).holds(today));
+        assert!(!waiver(Some("2025-12-31")).holds(today));
+    }
 }

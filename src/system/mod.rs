@@ -17,7 +17,6 @@ mod linker;
 mod names;
 pub(crate) mod pam;
 mod place;
-mod posture;
 mod quiet;
 mod record;
 pub mod scripts;
@@ -125,7 +124,6 @@ pub const AFTER_NODE: &[Step] = &[
     step("moving /var aside", var::var),
     step("writing the linker's cache", linker::linker_cache),
     step("looking for the libraries that programs need", closure::closure),
-    step("checking the posture", posture::posture),
     step("looking for what must be unique", effects::unique),
 ];
 

@@ -5,7 +5,6 @@ use super::scripts::Account;
 use super::{Inputs, units};
 use crate::error::Result;
 use crate::path::RootPath;
-use crate::profile::Forbidden;
 use crate::tree::{NodeRef, Tree};
 
 /// When a row applies.
@@ -65,9 +64,9 @@ pub fn quiet(tree: &mut Tree, inputs: &Inputs<'_>, _: &Account) -> Result<()> {
         Ok(matches!(tree.get(&RootPath::new(path)?), Some(NodeRef::Leaf(..))))
     };
     let bus = there(tree, "/usr/bin/dbus-broker-launch")? || there(tree, "/usr/bin/dbus-daemon")?;
-    let forbids = |what: Forbidden| inputs.profile.posture.forbid.contains(&what);
-    let getty = there(tree, "/usr/sbin/agetty")? && !forbids(Forbidden::Getty);
-    let shell = there(tree, "/usr/bin/sh")? && !forbids(Forbidden::Shell);
+    let forbids = |rule: &str| inputs.profile.forbids(rule, inputs.epoch);
+    let getty = there(tree, "/usr/sbin/agetty")? && !forbids("getty");
+    let shell = there(tree, "/usr/bin/sh")? && !forbids("shell");
     for (unit, when, _) in UNITS {
         let applies = match when {
             When::Always => true,

@@ -15,7 +15,7 @@ mod host;
 mod identity;
 mod initrd;
 mod kernel;
-mod keys;
+pub(in crate::audit) mod keys;
 pub(super) mod leaves;
 mod node;
 mod packages;

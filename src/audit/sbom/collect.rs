@@ -10,9 +10,11 @@ use super::purl::{self, Purl};
 use super::scan::Scanned;
 use super::{Bom, Component, Kind};
 use crate::audit::Uki;
+use crate::audit::posture::Asked;
 use crate::epoch::Epoch;
 use crate::error::Result;
 use crate::lock::{Location, Lock, Section};
+use crate::profile::Waiver;
 
 /// Modules whose vendor and product the National Vulnerability Database has: by path, without a version's ending.
 const CPES: &[(&str, &str)] = &[
@@ -36,6 +38,7 @@ pub fn collect(scanned: Scanned, epoch: u32, uki: Option<&Uki>) -> Result<Bom> {
         epoch: Epoch(epoch),
         root_hash,
         distribution: (field("ID"), field("VERSION_ID"), field("PRETTY_NAME")),
+        waivers: waivers(scanned.profile.as_deref(), Epoch(epoch)),
         components: BTreeMap::new(),
         warnings: scanned.warnings,
     };
@@ -48,6 +51,16 @@ pub fn collect(scanned: Scanned, epoch: u32, uki: Option<&Uki>) -> Result<Bom> {
         adding.boot(uki, scanned.picked.status().as_str());
     }
     Ok(bom)
+}
+
+/// What the profile of the record gives up; nothing where it cannot be read.
+fn waivers(profile: Option<&str>, epoch: Epoch) -> BTreeMap<String, String> {
+    let asked = profile.and_then(|text| Asked::carried(text, epoch).ok());
+    let said = |waiver: Waiver| match waiver.until {
+        Some(until) => format!("{} (until {until})", waiver.reason),
+        None => waiver.reason,
+    };
+    asked.map(|asked| asked.waivers.into_iter().map(|(id, waiver)| (id, said(waiver))).collect()).unwrap_or_default()
 }
 
 /// What is added to, and where in it.

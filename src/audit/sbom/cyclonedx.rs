@@ -71,8 +71,12 @@ fn image(bom: &Bom) -> Value {
     if !bom.version.is_empty() {
         out["version"] = json!(bom.version);
     }
-    if let Some(hash) = &bom.root_hash {
-        out["properties"] = json!([{ "name": "imagebuild:root-hash", "value": hash }]);
+    let hash = bom.root_hash.iter().map(|hash| json!({ "name": "imagebuild:root-hash", "value": hash }));
+    let waivers = bom.waivers.iter();
+    let waivers = waivers.map(|(id, why)| json!({ "name": format!("imagebuild:waiver:{id}"), "value": why }));
+    let facts: Vec<Value> = hash.chain(waivers).collect();
+    if !facts.is_empty() {
+        out["properties"] = json!(facts);
     }
     out
 }

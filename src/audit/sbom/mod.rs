@@ -76,6 +76,8 @@ pub struct Bom {
     pub root_hash: Option<Digest>,
     /// The distribution, as os-release has it: `ID`, `VERSION_ID`, `PRETTY_NAME`.
     pub distribution: (String, String, String),
+    /// Checks and rules that the image's profile gives up, by id, with reason and last day.
+    pub waivers: BTreeMap<String, String>,
     /// Everything in it, by its reference.
     pub components: BTreeMap<String, Component>,
     /// What could not be looked into.

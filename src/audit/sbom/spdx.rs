@@ -84,7 +84,8 @@ fn image(bom: &Bom) -> Value {
         (!id.is_empty()).then(|| format!("distribution: {id} {version} ({pretty})")),
         bom.root_hash.map(|hash| format!("dm-verity root hash: {hash}")),
     ];
-    let facts: Vec<String> = facts.into_iter().flatten().collect();
+    let waivers = bom.waivers.iter().map(|(id, why)| format!("waived: {id}: {why}"));
+    let facts: Vec<String> = facts.into_iter().flatten().chain(waivers).collect();
     if !facts.is_empty() {
         put("comment", json!(facts.join("\n")));
     }

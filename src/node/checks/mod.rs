@@ -3,7 +3,6 @@
 //! Every check has an id and a hint; all that fail are told at once. `[waive.ID]` gives one up,
 //! with a reason and, where wanted, a last day, judged against the image's moment.
 
-mod cis;
 mod kernel;
 mod pods;
 mod runtime;
@@ -15,7 +14,7 @@ use std::collections::BTreeSet;
 use super::version::{self, Version};
 use super::{containerd, kubelet, kubeletconfig};
 use crate::error::{Error, Result};
-use crate::profile::{Profile, Waiver, checks};
+use crate::profile::{Profile, checks};
 use crate::system::Inputs;
 use crate::tree::Tree;
 
@@ -72,13 +71,12 @@ impl Node<'_> {
 pub fn run(tree: &Tree, inputs: &Inputs<'_>) -> Result<()> {
     let findings = find(tree, inputs)?;
     let profile = inputs.profile;
-    let today = day(inputs.epoch.0);
     let held: BTreeSet<&str> =
-        profile.waivers.iter().filter(|(_, waiver)| holds(waiver, &today)).map(|(id, _)| id.as_str()).collect();
+        profile.waivers.iter().filter(|(_, waiver)| waiver.holds(inputs.epoch)).map(|(id, _)| id.as_str()).collect();
     for (id, waiver) in &profile.waivers {
         if !findings.iter().any(|finding| finding.id == id) && checks::NODE.contains(&id.as_str()) {
             inputs.report.warn(format!("the waiver `{id}` gives up nothing: its check does not fail"));
-        } else if !holds(waiver, &today) {
+        } else if !waiver.holds(inputs.epoch) {
             inputs.report.warn(format!("the waiver `{id}` ended on {}", waiver.until.as_deref().unwrap_or_default()));
         }
     }
@@ -109,33 +107,9 @@ pub fn find(tree: &Tree, inputs: &Inputs<'_>) -> Result<Vec<Finding>> {
         command: kubelet::command(profile, kubelet_version),
     };
     let mut findings = Vec::new();
-    for check in [cis::check, kernel::check, pods::check, runtime::check, sealed::check, tools::check] {
+    for check in [kernel::check, pods::check, runtime::check, sealed::check, tools::check] {
         check(&node, &mut findings);
     }
     findings.sort_by(|a, b| (a.id, &a.message).cmp(&(b.id, &b.message)));
     Ok(findings)
-}
-
-fn holds(waiver: &Waiver, today: &str) -> bool {
-    // Days as `YYYY-MM-DD` sort as text.
-    waiver.until.as_deref().is_none_or(|until| today <= until)
-}
-
-/// The day of a moment, `YYYY-MM-DD`.
-fn day(seconds: u32) -> String {
-    jiff::Timestamp::from_second(i64::from(seconds)).map(|at| at.strftime("%Y-%m-%d").to_string()).unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_waiver_ends_with_its_day() {
-        assert_eq!(day(0), "1970-01-01");
-        let waiver = |until: Option<&str>| Waiver { reason: "x".into(), until: until.map(Into::into) };
-        assert!(holds(&waiver(None), "2026-01-01"));
-        assert!(holds(&waiver(Some("2026-01-01")), "2026-01-01"));
-        assert!(!holds(&waiver(Some("2025-12-31")), "2026-01-01"));
-    }
 }

@@ -5,7 +5,9 @@ use serde::Deserialize;
 
 use super::{Acknowledgement, List, Map, OneOrMany, Opt, PackageRef, Parsed, SysctlValue};
 use crate::arch::Arch;
-use crate::profile::{Codec, Firmware, Forbidden};
+use crate::path::RootPath;
+use crate::profile::posture::Set;
+use crate::profile::{Codec, Firmware};
 use crate::size::Size;
 
 /// What the image is called.
@@ -122,13 +124,17 @@ pub struct Pack {
     pub block: Opt<Parsed<Size>>,
 }
 
-/// Rules that the finished tree must keep.
+/// Rules that the finished node must keep.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Posture {
-    /// What the tree must not hold: `shell`, `package-manager`, `ssh`, `getty`, `setuid`,
-    /// `world-writable`. All of them by default.
-    pub forbid: List<Forbidden>,
+    /// Sets of rules: `general` (any machine), `container-host` (holds `general`), `nist-800-190`, `cis-node`, or
+    /// `none`. All of them by default. One rule is given up by `[waive.ID]`.
+    pub rules: List<Set>,
+    /// Further rules, by id.
+    pub also: List<String>,
+    /// Files that may have capabilities.
+    pub capabilities: List<Parsed<RootPath>>,
 }
 
 /// A check or a default that is given up.

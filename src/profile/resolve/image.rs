@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 
 use super::{Resolver, name};
 use crate::arch::Arch;
+use crate::path::RootPath;
 use crate::profile::mistake::similar;
 use crate::profile::place::{At, Place};
+use crate::profile::posture::Set;
 use crate::profile::{
-    Acknowledgement, Apt, Codec, Forbidden, Glob, Image, Kernel, Keyring, Layout, Pack, Package, Posture, Source,
-    Userland, Waiver, checks, raw,
+    Acknowledgement, Apt, Codec, Glob, Image, Kernel, Keyring, Layout, Pack, Package, Posture, Source, Userland,
+    Waiver, checks, posture, raw,
 };
 use crate::size::Size;
 
@@ -18,15 +20,6 @@ const LARGEST: u64 = 1 << 44;
 const LABEL: usize = 35;
 /// The smallest FAT32 with clusters of 4 KiB, with room to spare.
 const ESP: u64 = 260 * Size::MIB;
-/// What a tree may be forbidden to hold.
-const FORBIDDEN: [Forbidden; 6] = [
-    Forbidden::Shell,
-    Forbidden::PackageManager,
-    Forbidden::Ssh,
-    Forbidden::Getty,
-    Forbidden::Setuid,
-    Forbidden::WorldWritable,
-];
 
 impl Resolver<'_> {
     /// `[image]`
@@ -351,6 +344,37 @@ impl Resolver<'_> {
         }
     }
 
+    /// `[posture]`
+    pub(super) fn posture(&mut self, raw: Option<At<raw::Posture>>) -> Posture {
+        let raw = raw.map(|raw| raw.value).unwrap_or_default();
+        let mut rules = Posture::default().rules;
+        if let Some(list) = raw.rules {
+            if let Some(none) = list.value.iter().find(|set| set.value == Set::None && list.value.len() > 1) {
+                self.wrong(none.place, "`none` beside other sets", "`none` alone, or sets without it");
+            }
+            rules = list.value.into_iter().map(|set| set.value).collect();
+        }
+        let mut also = Vec::new();
+        for id in raw.also.map(|list| list.value).unwrap_or_default() {
+            let ids = posture::rules().iter().map(|rule| rule.id.as_str());
+            if posture::rule(&id.value).is_none() {
+                let help = similar(&id, ids).map(|name| format!("did you mean `{name}`?"));
+                let message = format!("there is no rule `{}`", id.value);
+                self.wrong_help(id.place, message, "an id of `imagebuild posture --list`", help);
+            }
+            also.push(id.value);
+        }
+        let files = raw.capabilities.map(|list| list.value).unwrap_or_default();
+        let mut capabilities: Vec<RootPath> = files.into_iter().map(|path| path.value.0).collect();
+        rules.sort();
+        rules.dedup();
+        also.sort();
+        also.dedup();
+        capabilities.sort();
+        capabilities.dedup();
+        Posture { rules, also, capabilities }
+    }
+
     /// `[waive]`
     pub(super) fn waivers(&mut self, raw: raw::Map<String, raw::Waiver>) -> BTreeMap<String, Waiver> {
         let mut waivers = BTreeMap::new();
@@ -388,16 +412,4 @@ impl Resolver<'_> {
 /// The word for the serial console.
 fn console(arch: Arch) -> String {
     format!("console={},115200n8", arch.console())
-}
-
-/// `[posture]`
-pub(super) fn posture(raw: Option<At<raw::Posture>>) -> Posture {
-    let forbid = raw.and_then(|raw| raw.value.forbid).map(|list| list.value);
-    let mut forbid = match forbid {
-        Some(list) => list.into_iter().map(|forbidden| forbidden.value).collect(),
-        None => FORBIDDEN.to_vec(),
-    };
-    forbid.sort();
-    forbid.dedup();
-    Posture { forbid }
 }

@@ -109,6 +109,7 @@ impl<'a> Resolver<'a> {
         let layout = self.layout(raw.layout);
         let boot = self.boot(raw.boot, &layout, slots, &words);
         let pack = self.pack(raw.pack);
+        let posture = self.posture(raw.posture);
         let waivers = self.waivers(raw.waive);
         // Only now may a part that is missing end it: every part has told its mistakes.
         Some(Profile {
@@ -137,7 +138,7 @@ impl<'a> Resolver<'a> {
             pack,
             outputs,
             clouds,
-            posture: image::posture(raw.posture),
+            posture,
             waivers,
         })
     }

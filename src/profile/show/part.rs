@@ -5,7 +5,8 @@ use toml::{Table, Value};
 use super::{Shower, table, tables, tag, text, texts};
 use crate::profile::resolve::writable_defaults;
 use crate::profile::{
-    Apt, Cluster, Encryption, Keyring, Pack, Profile, Source, Unit, UnitState, User, Userland, Waiver, Writable,
+    Apt, Cluster, Encryption, Keyring, Pack, Posture, Profile, Source, Unit, UnitState, User, Userland, Waiver,
+    Writable,
 };
 
 impl Shower {
@@ -91,7 +92,7 @@ impl Shower {
                 section(profile.clouds.iter().map(|(name, cloud)| (name.clone(), plain(cloud).into())).collect())
                     .filter(|_| !profile.clouds.is_empty()),
             ),
-            ("posture", section(table([("forbid", Value::try_from(&profile.posture.forbid).ok())]))),
+            ("posture", section(posture(&profile.posture))),
             ("waive", section(profile.waivers.iter().map(|(id, waiver)| (id.clone(), waive(waiver))).collect())),
         ]);
         self.edits(&profile.edits, &mut out);
@@ -204,6 +205,19 @@ fn pack(pack: &Pack) -> Table {
 /// An output or a row: plain structs of text, numbers and tables, for which there is always a table.
 fn plain(part: &impl serde::Serialize) -> Table {
     Table::try_from(part).unwrap_or_default()
+}
+
+fn posture(posture: &Posture) -> Table {
+    let rules = posture.rules.iter().map(|set| Value::from(set.name())).collect();
+    let mut out = table([("rules", Some(Value::Array(rules)))]);
+    if !posture.also.is_empty() {
+        out.extend(table([("also", texts(&posture.also))]));
+    }
+    if !posture.capabilities.is_empty() {
+        let paths: Vec<String> = posture.capabilities.iter().map(ToString::to_string).collect();
+        out.extend(table([("capabilities", texts(&paths))]));
+    }
+    out
 }
 
 fn waive(waiver: &Waiver) -> Value {
