@@ -191,6 +191,7 @@ fn account(
     record: &record::Record,
     bills: &[(audit::sbom::Format, Vec<u8>)],
 ) -> Result<Digest> {
+    use audit::provenance::detached::{self, Detached};
     use audit::provenance::{self, Envelope};
     let folder = &request.output;
     let (own, _) = Digest::of_reader(std::fs::File::open(folder.join(manifest::NAME))?)?;
@@ -215,7 +216,20 @@ fn account(
         // One of an earlier build would be of other files.
         None => temp::remove(&folder.join(provenance::SIGNED))?,
     }
-    manifest.write_sums(folder, &beside)?;
+    let sums = manifest.write_sums(folder, &beside)?;
+    let comment = format!("{}_{}, root hash {}", manifest.image.id, manifest.image.version, manifest.root.root_hash);
+    let detached = request.sign.as_ref().and_then(|key| Detached::sign(sums.as_bytes(), &comment, key));
+    for (ending, text) in [
+        (detached::SIGNATURE, detached.as_ref().map(|detached| &detached.signature)),
+        (detached::PUBLIC, detached.as_ref().map(|detached| &detached.public)),
+    ] {
+        let path = folder.join(format!("{}.{ending}", manifest::SUMS));
+        match text {
+            Some(text) => temp::write_file(&path, text.as_bytes())?,
+            // One of an earlier build would be of other files.
+            None => temp::remove(&path)?,
+        }
+    }
     Ok(own)
 }
 

@@ -252,12 +252,14 @@ impl Manifest {
         temp::write_file(path, text.as_bytes())
     }
 
-    /// What sha256sum checks: the digest of every artifact, and of the files `beside` them, itself among those.
-    pub fn write_sums(&self, folder: &Path, beside: &[(String, Digest)]) -> Result<()> {
+    /// Writes what sha256sum checks: the digest of every artifact, and of the files `beside` them, itself among those;
+    /// gives its text.
+    pub fn write_sums(&self, folder: &Path, beside: &[(String, Digest)]) -> Result<String> {
         let artifacts = self.artifacts.iter().map(|artifact| (artifact.path.as_str(), artifact.sha256));
         let beside = beside.iter().map(|(name, digest)| (name.as_str(), *digest));
         let lines: String = artifacts.chain(beside).map(|(path, digest)| format!("{digest}  {path}\n")).collect();
-        temp::write_file(&folder.join(SUMS), lines.as_bytes())
+        temp::write_file(&folder.join(SUMS), lines.as_bytes())?;
+        Ok(lines)
     }
 
     /// The JSON schema of manifests (2020-12).

@@ -1,5 +1,5 @@
-//! Provenance: it names every input of the lock and every artifact, OpenSSL takes its signature, and `verify` takes
-//! nothing that is of another image, another key, or nobody.
+//! Provenance: it names every input of the lock and every artifact, OpenSSL takes its signature, minisign and signify that
+//! of the digests, and `verify` takes nothing that is of another image, another key, or nobody.
 
 #[path = "common/archive.rs"]
 mod archive;
@@ -75,6 +75,7 @@ fn a_signed_build_verifies_by_openssl_and_by_us_and_nothing_else_does() {
                 _ => format!("dgst -sha256 -verify {name}.pub -signature signature message"),
             },
         );
+        detached(&house, name == "ed");
         let signed = ["--provenance", "out/provenance.dsse.json", "out/small_1.raw"];
         let by = format!("{name}.pub");
         verify(&house, 0, &[&signed[..], &["--key", &by]].concat());
@@ -102,6 +103,51 @@ fn a_signed_build_verifies_by_openssl_and_by_us_and_nothing_else_does() {
     // What is signed goes when a build is not.
     house.build("out", |_| ());
     assert!(!folder.join(signed).exists());
+    house.build("out", |command| {
+        command.current_dir(folder).args(["--sign", "ed.key"]);
+    });
+    assert!(folder.join("out/SHA256SUMS.minisig").exists());
+    house.build("out", |_| ());
+    assert!(!folder.join("out/SHA256SUMS.minisig").exists() && !folder.join("out/SHA256SUMS.pub").exists());
+}
+
+/// minisign and signify take the signature of SHA256SUMS, and none of anything else.
+fn detached(house: &House, signed: bool) {
+    let out = house.folder.path().join("out");
+    let (signature, public) = (out.join("SHA256SUMS.minisig"), out.join("SHA256SUMS.pub"));
+    assert_eq!((signature.exists(), public.exists()), (signed, signed));
+    if !signed {
+        return;
+    }
+    // The key by itself is what openssl makes of it.
+    let words = ["pkey", "-pubin", "-in", "ed.pub", "-outform", "DER"];
+    let der = Command::new("openssl").current_dir(house.folder.path()).args(words).output().unwrap().stdout;
+    let line = fs::read_to_string(&public).unwrap().lines().nth(1).unwrap().to_owned();
+    assert!(STANDARD.decode(line).unwrap().ends_with(&der[der.len() - 32..]));
+    let judge = |signature: &str| {
+        let verify = |program: &str, words: &[&str]| {
+            let output = Command::new(program).current_dir(&out).args(words).output().expect(program);
+            (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned())
+        };
+        let words = ["-V", "-p", "SHA256SUMS.pub", "-x", signature, "-m", "SHA256SUMS"];
+        (verify("minisign", &words), verify("signify-openbsd", &words).0)
+    };
+    let manifest = json(&out.join("manifest.json"));
+    let ((minisign, said), signify) = judge("SHA256SUMS.minisig");
+    assert!(minisign && signify, "{said}");
+    let comment = format!("small_1, root hash {}", manifest["root"]["root_hash"].as_str().unwrap());
+    assert!(said.contains(&format!("Trusted comment: {comment}\n")), "{said}");
+    let text = fs::read_to_string(&signature).unwrap();
+    // The comment is minisign's alone.
+    fs::write(out.join("other"), text.replace("small_1,", "small_2,")).unwrap();
+    let ((minisign, _), signify) = judge("other");
+    assert!(!minisign && signify);
+    let sums = fs::read(out.join("SHA256SUMS")).unwrap();
+    fs::write(out.join("SHA256SUMS"), [&sums[..], b"\n"].concat()).unwrap();
+    let ((minisign, _), signify) = judge("SHA256SUMS.minisig");
+    assert!(!minisign && !signify);
+    fs::write(out.join("SHA256SUMS"), sums).unwrap();
+    fs::remove_file(out.join("other")).unwrap();
 }
 
 #[test]

@@ -40,6 +40,9 @@ pub struct Args {
     #[arg(long)]
     unconfined: bool,
     /// Sign the provenance: a private key in PEM, Ed25519 or ECDSA P-256; writes provenance.dsse.json.
+    ///
+    /// By an Ed25519 key SHA256SUMS is signed, too: SHA256SUMS.minisig, for minisign and signify, and SHA256SUMS.pub, which
+    /// whoever verifies must have from elsewhere.
     #[arg(long, value_name = "KEY")]
     sign: Option<PathBuf>,
     /// Say of every stage and every value that it was reused, or why it was made anew: which input, which line of the

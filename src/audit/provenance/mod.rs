@@ -3,6 +3,7 @@
 //! Holds no time and no name of a machine: who builds says so with a signature, not with a word in the statement.
 
 mod check;
+pub mod detached;
 mod dsse;
 mod key;
 
