@@ -11,6 +11,7 @@ mod opened;
 pub mod page;
 pub mod posture;
 pub mod provenance;
+pub mod report;
 pub mod reproduce;
 pub mod sbom;
 mod verify;

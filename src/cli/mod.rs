@@ -18,6 +18,7 @@ mod ls;
 mod man;
 mod new;
 mod pack;
+mod report;
 mod reproduce;
 mod posture;
 mod sbom;
@@ -154,6 +155,8 @@ enum Verb {
     Posture(posture::Args),
     /// Collect the source packages of what an image holds.
     Sources(sources::Args),
+    /// Write one page of a build, or of what changed between two.
+    Report(report::Args),
     /// Build an image again from what it carries, and tell where the two differ first.
     Reproduce(reproduce::Args),
     /// Check an image against its root hash and its manifest.
@@ -249,6 +252,7 @@ impl Cli {
             Verb::Sbom(args) => sbom::of_image(args, report),
             Verb::Verify(args) => verify::run(args, self.global.jobs(), report),
             Verb::Sources(args) => sources::run(args, &self.global.context(report)?),
+            Verb::Report(args) => report::run(args, &self.global.look(report)?),
             Verb::Reproduce(args) => reproduce::run(args, &self.global.context(report)?),
             Verb::Man(args) => man::run(args),
             Verb::Pack(args) => pack::run(args, report, self.global.jobs()),

@@ -21,7 +21,7 @@ mod words;
 pub use build::{Built, explain};
 pub use memory::Memory;
 pub use plan::Plan;
-pub use words::{text, value};
+pub use words::{groups, text, told, value};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

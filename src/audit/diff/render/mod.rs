@@ -124,7 +124,7 @@ fn counted(told: &Told<'_>) -> Option<String> {
 }
 
 /// The verdict in one line.
-fn verdict(diff: &Diff) -> String {
+pub fn verdict(diff: &Diff) -> String {
     if diff.is_empty() {
         return "no difference".to_owned();
     }
