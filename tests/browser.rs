@@ -2,8 +2,12 @@
 //!
 //! The page itself holds no script; it is measured from a page round it, in whose frame it is shown.
 
+#[path = "common/archive.rs"]
+mod archive;
 #[path = "common/binaries.rs"]
 mod binaries;
+#[path = "common/house.rs"]
+mod house;
 #[path = "common/small.rs"]
 mod small;
 
@@ -14,6 +18,7 @@ use imagebuild::disk;
 use imagebuild::profile::Raw;
 use imagebuild::tree::Tree;
 
+use house::House;
 use small::{EPOCH, Small, put};
 
 /// Shows `page.html` in a frame and writes down what a reader would see of it.
@@ -49,6 +54,66 @@ frame.onload = () => {
 };
 frame.src = 'page.html';
 </script>"#;
+
+/// The same for the page of a build.
+const ROUND_REPORT: &str = r##"<!DOCTYPE html><meta charset="utf-8"><body style="margin:0">
+<iframe id="f" style="width:1100px;height:2000px;border:0"></iframe><pre id="out"></pre>
+<script>
+const frame = document.getElementById('f');
+frame.onload = () => {
+  const page = frame.contentDocument, see = (e) => e.getBoundingClientRect();
+  const within = (a, b) => a.left >= b.left - 1 && a.top >= b.top - 1 && a.right <= b.right + 1 && a.bottom <= b.bottom + 1;
+  const all = (q) => [...page.querySelectorAll(q)];
+  const below = (a, b) => see(a).top >= see(b).bottom - 1;
+  const sections = all('main > section');
+  const out = {
+    scripts: all('script').length,
+    wide: page.documentElement.scrollWidth - page.documentElement.clientWidth,
+    headings: all('h1, h2').map((e) => e.textContent),
+    seen: all('h1, h2').every((e) => see(e).height > 0),
+    apart: sections.slice(1).every((e, n) => below(e, sections[n])),
+    links: all('nav a').every((e) => page.querySelectorAll(e.getAttribute('href')).length === 1),
+    twice: all('[id]').length - new Set(all('[id]').map((e) => e.id)).size,
+    tiles: all('.tiles div').map((e) => e.textContent),
+    packages: all('.packages tr').length - 1,
+    stages: all('.stages > li h3').map((e) => e.textContent),
+    fates: all('.fate').every((e) => see(e).width > 40),
+    commands: all('#verify pre').map((e) => e.textContent),
+    drawings: all('svg').every((svg) => see(svg).width > 500 && see(svg).height > 30
+      && [...svg.querySelectorAll('rect')].every((e) => within(see(e), see(svg)))
+      && [...svg.querySelectorAll('text')].every((e) => within(see(e), see(e.parentNode.querySelector('rect'))))),
+    disks: all('.disk svg').map((svg) => [...svg.querySelectorAll('g')].map((g) => {
+      const box = see(g.querySelector('rect'));
+      return [g.querySelector('title').textContent, box.left - see(svg).left, box.width, see(svg).width];
+    })),
+  };
+  all('details').forEach((e) => { e.open = true; });
+  out.opened = all('details td, details p').every((e) => see(e).height > 0);
+  out.wide_opened = page.documentElement.scrollWidth - page.documentElement.clientWidth;
+  frame.style.width = '420px';
+  out.wide_on_a_phone = page.documentElement.scrollWidth - page.documentElement.clientWidth;
+  document.getElementById('out').textContent = 'SEEN' + JSON.stringify(out) + 'END';
+};
+frame.src = 'page.html';
+</script>"##;
+
+/// What the script round `page.html` saw of it.
+fn seen(folder: &Path, round: &str) -> serde_json::Value {
+    std::fs::write(folder.join("round.html"), round).unwrap();
+    let dom = chromium(folder, &["--dump-dom", &format!("file://{}", folder.join("round.html").display())]);
+    let seen = dom.split_once(">SEEN").and_then(|(_, rest)| rest.split_once("END<")).expect(&dom).0;
+    let seen = seen.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&");
+    serde_json::from_str(&seen).expect(&seen)
+}
+
+/// A picture of `page.html`, kept for whoever looks.
+fn picture(folder: &Path, name: &str) {
+    let picture = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let page = format!("file://{}", folder.join("page.html").display());
+    chromium(folder, &[&format!("--screenshot={}", picture.display()), &page]);
+    let bytes = std::fs::read(&picture).unwrap();
+    assert!(bytes.starts_with(b"\x89PNG") && bytes.len() > 10_000, "{} bytes", bytes.len());
+}
 
 fn chromium(folder: &Path, arguments: &[&str]) -> String {
     let profile = folder.join("browser");
@@ -99,12 +164,7 @@ fn the_page_of_a_comparison_is_seen_as_it_is_meant() {
         .status()
         .unwrap();
     assert!(status.success());
-    std::fs::write(folder.path().join("round.html"), ROUND).unwrap();
-    let url = format!("file://{}", folder.path().join("round.html").display());
-    let dom = chromium(folder.path(), &["--dump-dom", &url]);
-    let seen = dom.split_once(">SEEN").and_then(|(_, rest)| rest.split_once("END<")).expect(&dom).0;
-    let seen = seen.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&");
-    let seen: serde_json::Value = serde_json::from_str(&seen).expect(&seen);
+    let seen = seen(folder.path(), ROUND);
     assert_eq!(seen["title"], "a.raw → b.raw");
     assert_eq!(
         (&seen["scripts"], &seen["wide"], &seen["heading"], &seen["opened"]),
@@ -125,10 +185,67 @@ fn the_page_of_a_comparison_is_seen_as_it_is_meant() {
     let area = |map: usize, name: &str| maps[map]["area"][name].as_f64().unwrap_or(0.0);
     assert!((area(1, "late") / area(1, "tool") - 3.0).abs() < 0.1, "{maps:?}");
     assert!((area(0, "tool") / area(1, "tool") - 1.0).abs() < 0.1, "{maps:?}");
-    // The picture is kept for whoever looks.
-    let picture = Path::new(env!("CARGO_TARGET_TMPDIR")).join("diff.png");
-    let page = format!("file://{}", folder.path().join("page.html").display());
-    chromium(folder.path(), &[&format!("--screenshot={}", picture.display()), &page]);
-    let bytes = std::fs::read(&picture).unwrap();
-    assert!(bytes.starts_with(b"\x89PNG") && bytes.len() > 10_000, "{} bytes", bytes.len());
+    picture(folder.path(), "diff.png");
+}
+
+#[test]
+fn the_pages_of_builds_are_seen_as_they_are_meant() {
+    let house = House::new();
+    let folder = house.folder.path();
+    house.few();
+    house.lock();
+    house.build("old", |_| ());
+    house.change("a small image", "another image");
+    house.build("new", |_| ());
+    let report = |what: &[&str]| {
+        let mut command = house.tool("store");
+        house::succeed(command.current_dir(folder).args(["report", "-o", "page.html"]).args(what));
+    };
+    report(&["new"]);
+    let one = seen(folder, ROUND_REPORT);
+    picture(folder, "report.png");
+    report(&["old", "new"]);
+    let two = seen(folder, ROUND_REPORT);
+    picture(folder, "report-diff.png");
+    for page in [&one, &two] {
+        for good in ["seen", "apart", "links", "fates", "drawings", "opened"] {
+            assert_eq!(page[good], true, "{good}: {page:#}");
+        }
+        for none in ["scripts", "wide", "wide_opened", "wide_on_a_phone", "twice"] {
+            assert_eq!(page[none], 0, "{none}: {page:#}");
+        }
+        assert_eq!(page["packages"], 4, "{page:#}");
+        let stages = page["stages"].as_array().unwrap();
+        assert!(stages.len() > 9 && stages[0] == "load" && stages[stages.len() - 1] == "write", "{page:#}");
+        assert_eq!(page["commands"][1], "imagebuild verify small_1.raw");
+        for disk in page["disks"].as_array().unwrap() {
+            to_scale(disk, folder);
+        }
+    }
+    assert_eq!(one["headings"][0], "small 1");
+    assert!(one["tiles"].as_array().unwrap().iter().any(|tile| tile == "4packages"), "{one:#}");
+    assert_eq!((one["disks"].as_array().unwrap().len(), two["disks"].as_array().unwrap().len()), (1, 2));
+    assert_eq!(two["headings"][0], "old → new");
+    assert!(
+        two["headings"].as_array().unwrap().iter().any(|text| text.as_str().unwrap().starts_with("Files (")),
+        "{two:#}"
+    );
+}
+
+/// Holds a drawing of a disk, as `[title, left, width, width of all]` for each piece, against the manifest.
+fn to_scale(disk: &serde_json::Value, folder: &Path) {
+    let manifest: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(folder.join("new/manifest.json")).unwrap()).unwrap();
+    let whole = manifest["minimum_disk"].as_f64().unwrap();
+    let parts = manifest["partitions"].as_array().unwrap();
+    let pieces = disk.as_array().unwrap();
+    // What is made at the first boot is drawn as well.
+    assert_eq!(pieces.len(), parts.len() + 1, "{disk:#}");
+    for (piece, part) in pieces.iter().zip(parts) {
+        let [left, width, room] = [1, 2, 3].map(|at| piece[at].as_f64().unwrap());
+        let share = |key: &str| part[key].as_f64().unwrap() / whole * room;
+        assert!(piece[0].as_str().unwrap().starts_with(part["label"].as_str().unwrap()), "{piece}");
+        // The least ones are drawn wider than they are, to be seen.
+        assert!((left - share("start")).abs() < 4.0 && (width - share("size").max(3.0)).abs() < 4.0, "{piece} {part}");
+    }
 }

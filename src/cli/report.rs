@@ -29,8 +29,8 @@ pub fn run(args: &Args, cx: &Context<'_>) -> Result<()> {
     let first = Build::open(&args.build, &cx.store)?;
     let second = args.after.as_ref().map(|after| Build::open(after, &cx.store)).transpose()?;
     let page = match &second {
-        Some(second) => report::page(Some(&first), second)?,
-        None => report::page(None, &first)?,
+        Some(second) => report::page(Some(&first), second, cx.jobs)?,
+        None => report::page(None, &first, cx.jobs)?,
     };
     super::put(args.output.as_deref(), page.as_bytes())
 }

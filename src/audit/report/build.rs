@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::audit::diff::Side;
+use crate::audit::diff::{How, Side};
 use crate::audit::explain::{Explanation, Memory};
 use crate::audit::sbom::Bom;
 use crate::audit::{Opened, provenance};
@@ -31,7 +31,8 @@ impl Build {
     /// Opens an image or the folder of a build.
     pub fn open(name: &str, store: &Store) -> Result<Self> {
         let path = Path::new(name);
-        let mut side = Side::open(name, None)?;
+        // A profile is no build, whatever its lock would be.
+        let mut side = Side::open(name, How { arch: None, resolve: &|_| Ok(None) })?;
         if side.manifest.is_none() && side.disk.is_none() {
             return Err(Error::user(format!("`{name}` is no build"))
                 .hint("expected an image, or the folder that a build wrote; `diff` compares profiles and locks"));

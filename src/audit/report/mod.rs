@@ -28,9 +28,9 @@ struct Part {
     body: String,
 }
 
-/// The page of a build, or with `before` of what changed since.
-pub fn page(before: Option<&Build>, build: &Build) -> Result<String> {
-    let diff = before.map(|before| diff::compare(&before.side, &build.side)).transpose()?;
+/// The page of a build, or with `before` of what changed since, compared by so many threads.
+pub fn page(before: Option<&Build>, build: &Build, jobs: usize) -> Result<String> {
+    let diff = before.map(|before| diff::compare(&before.side, &build.side, jobs)).transpose()?;
     let title = match before {
         None => build.name(),
         Some(before) => format!("{} → {}", before.side.label, build.side.label),
@@ -45,33 +45,31 @@ pub fn page(before: Option<&Build>, build: &Build) -> Result<String> {
     if let Some(diff) = &diff {
         html::flags(diff, &mut out);
     }
+    let image = identity::part(before, build);
     let sizes = if diff.is_none() { sizes::part(build) } else { None };
-    let parts: Vec<Part> = [
-        identity::part(before, build),
+    let parts = [
         sizes,
         disk::part(before, build),
         outputs::part(build),
         verify::part(build),
         packages::part(build),
         stages::part(build),
-    ]
-    .into_iter()
-    .flatten()
-    .collect();
+    ];
+    let link = |part: &Part| format!("<a href=\"#{}\">{}</a>\n", part.id, part.title);
     out.push_str("<nav>\n");
+    out.extend(image.iter().map(link));
     if let Some(diff) = &diff {
         html::contents(diff, &mut out);
     }
-    for part in &parts {
-        let _ = writeln!(out, "<a href=\"#{}\">{}</a>", part.id, part.title);
-    }
+    out.extend(parts.iter().flatten().map(link));
     out.push_str("</nav>\n");
+    let section =
+        |Part { id, title, body }: &Part| format!("<section id=\"{id}\">\n<h2>{title}</h2>\n{body}</section>\n");
+    out.extend(image.iter().map(section));
     if let Some(diff) = &diff {
         html::changes(diff, &mut out);
     }
-    for Part { id, title, body } in &parts {
-        let _ = writeln!(out, "<section id=\"{id}\">\n<h2>{title}</h2>\n{body}</section>");
-    }
+    out.extend(parts.iter().flatten().map(section));
     for note in build.side.notes.iter().filter(|_| diff.is_none()) {
         let _ = writeln!(out, "<p class=\"note\">{}</p>", escape(note));
     }

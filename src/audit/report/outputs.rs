@@ -32,5 +32,5 @@ pub fn part(build: &Build) -> Option<Part> {
         );
     }
     body.push_str("</table>\n</details>\n");
-    Some(Part { id: "files", title: "Files that came out", body })
+    Some(Part { id: "came-out", title: "Files that came out", body })
 }

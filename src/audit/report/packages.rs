@@ -48,7 +48,7 @@ pub fn part(build: &Build) -> Option<Part> {
     others(&mut body, "container image", "container images", of(Kind::Container));
     others(&mut body, "Go program", "Go programs", of(Kind::Program));
     others(&mut body, "Go module", "Go modules", of(Kind::Module));
-    Some(Part { id: "packages", title: "Packages and licences", body })
+    Some(Part { id: "licences", title: "Packages and licences", body })
 }
 
 fn count(number: usize, one: &str, several: &str) -> String {
