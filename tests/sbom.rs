@@ -147,18 +147,32 @@ fn both_documents_tell_of_everything_and_judges_take_them() {
     let libc = by_name(packages, "libc6");
     let licence = libc["licenseDeclared"].as_str().unwrap();
     assert!(licence.starts_with("LGPL-2.1-or-later AND (BSD-3-Clause OR LicenseRef-house-rules-"), "{licence}");
-    assert_eq!(libc["sourceInfo"], "built from source package: glibc 2.41-12");
+    assert_eq!(libc["sourceInfo"], "built package from: glibc 2.41-12");
     assert_eq!(libc["supplier"], "Organization: GNU Libc Maintainers (libc@example.org)");
     assert_eq!(by_name(packages, "libstdc++6")["licenseDeclared"], licence);
     assert_eq!(by_name(packages, "odd")["licenseDeclared"], "NOASSERTION");
     assert_eq!(by_name(packages, "odd").get("homepage"), None);
     assert_eq!(by_name(&spdx["hasExtractedLicensingInfos"], "house-rules")["extractedText"], "Do as the house does.");
     assert_eq!(spdx["creationInfo"]["created"], "2023-11-14T22:13:20Z");
+    let systems =
+        packages.as_array().unwrap().iter().filter(|one| one["SPDXID"].as_str().unwrap().contains("-Operating"));
+    let systems: Vec<_> = systems.map(|one| (&one["SPDXID"], &one["name"], &one["versionInfo"])).collect();
+    assert_eq!(systems, [(&"SPDXRef-OperatingSystem".into(), &"debian".into(), &"13".into())]);
     let kernel = by_name(packages, "linux");
     assert_eq!(kernel["versionInfo"], small::RELEASE);
 
     let components = &cyclonedx["components"];
     assert_eq!(by_name(components, "debian")["type"], "operating-system");
+    // With two of them scanners do not know whose advisories count.
+    assert_eq!(cyclonedx.to_string().matches("\"operating-system\"").count(), 1);
+    let libstdc = by_name(components, "libstdc++6");
+    let upstream =
+        "pkg:deb/debian/libstdc%2B%2B6@14.2.0-19%2Bb1?arch=amd64&distro=debian-13&upstream=gcc-14%4014.2.0-19";
+    assert_eq!(libstdc["purl"], upstream);
+    let property = |name: &str| &by_name(&libstdc["properties"], &format!("aquasecurity:trivy:{name}"))["value"];
+    assert_eq!([property("SrcName"), property("SrcVersion"), property("SrcRelease")], ["gcc-14", "14.2.0", "19"]);
+    let odd = by_name(&by_name(components, "odd")["properties"], "aquasecurity:trivy:SrcEpoch");
+    assert_eq!(odd["value"], "1");
     let kubelet = by_name(components, "kubelet");
     assert_eq!(kubelet["purl"], "pkg:golang/k8s.io/kubernetes@v1.36.0");
     assert_eq!(kubelet["cpe"], "cpe:2.3:a:kubernetes:kubernetes:1.36.0:*:*:*:*:*:*:*");

@@ -12,7 +12,7 @@ use crate::squashfs;
 use crate::store::Key;
 
 /// To be raised when the documents of the same image change.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 /// No document is larger.
 const LIMIT: u64 = 256 << 20;
 

@@ -67,7 +67,8 @@ fn below<'a>(
 }
 
 fn image(bom: &Bom) -> Value {
-    let mut out = json!({ "type": "operating-system", "bom-ref": IMAGE, "name": bom.name });
+    // Scanners take whatever is an operating system for the distribution, so that there can only be one: below.
+    let mut out = json!({ "type": "platform", "bom-ref": IMAGE, "name": bom.name });
     if !bom.version.is_empty() {
         out["version"] = json!(bom.version);
     }
@@ -94,6 +95,18 @@ fn distribution(bom: &Bom) -> Option<Value> {
         }
     }
     Some(out)
+}
+
+/// Advisories are of source packages. grype finds those in the package URL (`upstream`); trivy takes the binary's name for
+/// its source's unless it is told otherwise by properties of its own.
+fn origin(name: &str, version: &str) -> Vec<Value> {
+    let (epoch, rest) = version.split_once(':').unwrap_or(("", version));
+    let (upstream, revision) = rest.rsplit_once('-').unwrap_or((rest, ""));
+    [("SrcName", name), ("SrcVersion", upstream), ("SrcRelease", revision), ("SrcEpoch", epoch)]
+        .into_iter()
+        .filter(|(_, value)| !value.is_empty())
+        .map(|(key, value)| json!({ "name": format!("aquasecurity:trivy:{key}"), "value": value }))
+        .collect()
 }
 
 fn component(reference: &str, component: &Component, inner: Vec<Value>) -> Value {
@@ -142,8 +155,9 @@ fn component(reference: &str, component: &Component, inner: Vec<Value>) -> Value
     }
     let path = component.path.iter().map(|path| ("path", path));
     let facts = path.chain(component.facts.iter().map(|(key, value)| (*key, value)));
-    let facts: Vec<Value> =
+    let mut facts: Vec<Value> =
         facts.map(|(key, value)| json!({ "name": format!("imagebuild:{key}"), "value": value })).collect();
+    facts.extend(component.source.iter().flat_map(|(name, version, _)| origin(name, version)));
     if !facts.is_empty() {
         put("properties", facts.into());
     }

@@ -12,11 +12,16 @@ const UNKNOWN: &str = "NOASSERTION";
 /// The image itself.
 const IMAGE: &str = "SPDXRef-Image";
 const DOCUMENT: &str = "SPDXRef-DOCUMENT";
+/// How trivy knows the distribution among packages: by the beginning of its id.
+const DISTRIBUTION: &str = "SPDXRef-OperatingSystem";
+/// And the source package in `sourceInfo`.
+const BUILT_FROM: &str = "built package from";
 
 /// The whole document.
 pub fn document(bom: &Bom) -> Value {
     let ids: BTreeMap<&str, String> = bom.components.iter().map(|(key, of)| (key.as_str(), id(key, of))).collect();
     let mut packages = vec![image(bom)];
+    packages.extend(distribution(bom));
     packages.extend(bom.components.iter().map(|(key, component)| package(component, ids.get(key.as_str()))));
     let texts: BTreeMap<&String, &Text> =
         bom.components.values().filter_map(|component| component.licence.as_ref()).flat_map(|of| &of.texts).collect();
@@ -92,6 +97,26 @@ fn image(bom: &Bom) -> Value {
     Value::Object(out)
 }
 
+/// What tells scanners whose advisories count.
+fn distribution(bom: &Bom) -> Option<Value> {
+    let (id, version, pretty) = &bom.distribution;
+    if id.is_empty() {
+        return None;
+    }
+    let mut out = json!({ "SPDXID": DISTRIBUTION, "name": id });
+    for (key, value) in [("versionInfo", version), ("description", pretty)] {
+        if !value.is_empty() {
+            out[key] = json!(value);
+        }
+    }
+    for key in ["downloadLocation", "licenseConcluded", "licenseDeclared", "copyrightText"] {
+        out[key] = json!(UNKNOWN);
+    }
+    out["filesAnalyzed"] = json!(false);
+    out["primaryPackagePurpose"] = json!("OPERATING-SYSTEM");
+    Some(out)
+}
+
 fn package(component: &Component, id: Option<&String>) -> Value {
     let mut out = Map::new();
     let mut put = |key: &str, value: Value| drop(out.insert(key.to_owned(), value));
@@ -115,7 +140,7 @@ fn package(component: &Component, id: Option<&String>) -> Value {
         put("homepage", json!(page));
     }
     if let Some((name, version, _)) = &component.source {
-        put("sourceInfo", json!(format!("built from source package: {name} {version}")));
+        put("sourceInfo", json!(format!("{BUILT_FROM}: {name} {version}")));
     }
     put("licenseConcluded", json!(UNKNOWN));
     put("licenseDeclared", json!(component.licence.as_ref().map_or(UNKNOWN, |licence| &licence.expression)));
@@ -164,6 +189,7 @@ fn relationships(bom: &Bom, ids: &BTreeMap<&str, String>) -> Vec<Value> {
     let relate =
         |a: &str, kind: &str, b: &str| json!({ "spdxElementId": a, "relationshipType": kind, "relatedSpdxElement": b });
     let mut out = vec![relate(DOCUMENT, "DESCRIBES", IMAGE)];
+    out.extend((!bom.distribution.0.is_empty()).then(|| relate(IMAGE, "CONTAINS", DISTRIBUTION)));
     for (reference, component) in &bom.components {
         let Some(id) = ids.get(reference.as_str()) else { continue };
         let holder = component.within.as_deref().and_then(|within| ids.get(within)).map_or(IMAGE, String::as_str);
