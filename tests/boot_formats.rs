@@ -68,9 +68,9 @@ fn a_machine_without_a_disk_boots() {
     says_hello("netboot", "hello-pod_1.netboot", &[]);
 }
 
-/// iPXE reads the script, and fetches kernel and initrds one by one.
+/// iPXE reads the script, and fetches kernel and initrds one by one, over HTTP; UEFI above takes TFTP.
 #[test]
 #[ignore = "wide"]
 fn a_machine_without_a_disk_boots_by_a_bios() {
-    says_hello("ipxe", "hello-pod_1.netboot", &["--firmware", "bios"]);
+    says_hello("ipxe", "hello-pod_1.netboot", &["--firmware", "bios", "--over", "http"]);
 }

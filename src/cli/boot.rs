@@ -13,7 +13,7 @@ use crate::output;
 use crate::profile::Firmware;
 use crate::report::Report;
 use crate::size::Size;
-use crate::vm::{self, Accel, Bus, Credential, End, Network, Role};
+use crate::vm::{self, Accel, Bus, Credential, End, Network, Protocol, Role};
 
 /// The credential by which a guest can prove that it is the one that was started.
 const NONCE: &str = "hello.nonce";
@@ -36,7 +36,8 @@ const NETBOOT_MEMORY: Size = Size(2 * Size::GIB);
     imagebuild boot out/node_1.0.0.raw --until 'hello {nonce}'   the guest must know this run's nonce\n  \
     imagebuild boot out/node_1.0.0.iso --cdrom                   from a CD drive\n  \
     imagebuild boot out/node_1.0.0.iso --cdrom --install-to disk.raw\n  \
-    imagebuild boot out/node_1.0.0.netboot                       without a disk, over the network (TFTP)\n\n\
+    imagebuild boot out/node_1.0.0.netboot                       without a disk, over the network (TFTP)\n  \
+    imagebuild boot out/node_1.0.0.netboot --firmware bios --over http\n\n\
     Exit codes: 0 seen (or ended, where no text was asked for), 5 not seen, 1 QEMU or its firmware is missing.")]
 pub struct Args {
     /// A disk of any format that QEMU attaches, or the folder of a netboot output.
@@ -71,6 +72,9 @@ pub struct Args {
     /// What the network is to the machine.
     #[arg(long, value_name = "KIND", default_value = "virtio")]
     network: Network,
+    /// How the files of a netboot folder travel; `http` takes iPXE, which `--firmware bios` starts.
+    #[arg(long, value_name = "KIND", default_value = "tftp")]
+    over: Protocol,
     /// Bytes of a sector of the disk, 512 or 4096 [default: those that its partition table counts in].
     #[arg(long, value_name = "BYTES", value_parser = sector, conflicts_with_all = ["cdrom", "usb"])]
     sector_size: Option<u32>,
@@ -159,9 +163,14 @@ fn options(args: &Args) -> Result<vm::Options> {
         return Err(Error::user("only machines of amd64 have a BIOS, and it has no variables")
             .hint("expected `--firmware bios` for amd64, without `--firmware-vars`"));
     }
+    if args.over == Protocol::Http && (!netboot || args.firmware != Firmware::Bios) {
+        let error = Error::user("only iPXE fetches over HTTP here: UEFI waits for a DHCP server that offers it");
+        return Err(error.hint("expected the folder of an output `netboot`, and `--firmware bios`"));
+    }
     Ok(vm::Options {
         image: args.image.clone(),
         netboot,
+        protocol: args.over,
         arch,
         firmware: args.firmware,
         disk_size: disk_size(args.disk_size, least)?,

@@ -42,6 +42,25 @@ impl Network {
     }
 }
 
+/// How a machine without a disk fetches its files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Protocol {
+    /// TFTP, which every network card's program knows.
+    #[default]
+    Tftp,
+    /// HTTP, which iPXE knows; UEFI asks for it only where a DHCP server offers it, which QEMU's does not.
+    Http,
+}
+
+/// Where the files of such a machine come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Served {
+    /// A folder that QEMU serves.
+    Tftp(PathBuf),
+    /// A port of the host that serves one.
+    Http(u16),
+}
+
 /// What the image is to the machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Role {
@@ -148,8 +167,8 @@ pub struct Machine<'a> {
     pub flash: Option<(PathBuf, PathBuf)>,
     /// The overlay of the image, or a CD itself; none where there is no disk.
     pub disk: Option<PathBuf>,
-    /// A folder whose UKI the firmware fetches over the network.
-    pub served: Option<PathBuf>,
+    /// What the firmware fetches over the network.
+    pub served: Option<Served>,
     /// Overlays of further disks.
     pub extra: Vec<PathBuf>,
     /// A raw disk that is written to.
@@ -189,7 +208,7 @@ impl Machine<'_> {
         let network = options.network.device();
         match &self.served {
             None => line.words(["-nic", &format!("user,model={network}")]),
-            Some(folder) => {
+            Some(served) => {
                 // A BIOS knows no network: the ROM that QEMU brings with a card is iPXE.
                 let file = if self.flash.is_some() { super::NETBOOT } else { super::NETBOOT_SCRIPT };
                 let rom = match (&self.flash, options.network) {
@@ -197,7 +216,16 @@ impl Machine<'_> {
                     (Some(_), Network::Virtio) => ",romfile=",
                     _ => "",
                 };
-                line.option("-netdev", &format!("user,id=net,bootfile={file},tftp="), folder);
+                match served {
+                    Served::Tftp(folder) => {
+                        line.option("-netdev", &format!("user,id=net,bootfile={file},tftp="), folder);
+                    }
+                    // The host, as the guest sees it.
+                    Served::Http(port) => {
+                        let url = format!("http://10.0.2.2:{port}/{file}");
+                        line.words(["-netdev", &format!("user,id=net,bootfile={url}")]);
+                    }
+                }
                 line.words(["-device", &format!("{network},netdev=net{rom},bootindex=0")]);
             }
         }
@@ -297,6 +325,7 @@ mod tests {
         Options {
             image: "/x.raw".into(),
             netboot: false,
+            protocol: Protocol::Tftp,
             arch: Arch::Amd64,
             firmware: Firmware::Uefi,
             disk_size: 1 << 30,
@@ -373,10 +402,13 @@ mod tests {
 
     #[test]
     fn what_a_machine_without_a_disk_fetches_depends_on_its_firmware() {
-        let served = |firmware, network| {
+        let served = |firmware, network, protocol| {
             let options = Options { firmware, network, ..options() };
             let flash = (firmware == Firmware::Uefi).then(|| ("/code".into(), "/vars".into()));
-            let served = Some("/folder".into());
+            let served = Some(match protocol {
+                Protocol::Tftp => Served::Tftp("/folder".into()),
+                Protocol::Http => Served::Http(8080),
+            });
             let (accel, extra, credentials) = (options.accel, Vec::new(), Vec::new());
             let machine =
                 Machine { options: &options, accel, flash, disk: None, served, extra, install_to: None, credentials };
@@ -384,16 +416,29 @@ mod tests {
                 machine.arguments().iter().map(|word| word.to_string_lossy().into_owned()).collect();
             words.join(" ")
         };
-        for (firmware, network, words) in [
+        let (tftp, http) = (Protocol::Tftp, Protocol::Http);
+        for (firmware, network, protocol, words) in [
             (
                 Firmware::Uefi,
                 Network::Virtio,
+                tftp,
                 "netboot.efi,tftp=/folder -device virtio-net-pci,netdev=net,romfile=,bootindex",
             ),
-            (Firmware::Uefi, Network::E1000, "netboot.efi,tftp=/folder -device e1000,netdev=net,bootindex"),
-            (Firmware::Bios, Network::Virtio, "boot.ipxe,tftp=/folder -device virtio-net-pci,netdev=net,bootindex"),
+            (Firmware::Uefi, Network::E1000, tftp, "netboot.efi,tftp=/folder -device e1000,netdev=net,bootindex"),
+            (
+                Firmware::Bios,
+                Network::Virtio,
+                tftp,
+                "boot.ipxe,tftp=/folder -device virtio-net-pci,netdev=net,bootindex",
+            ),
+            (
+                Firmware::Bios,
+                Network::Virtio,
+                http,
+                "http://10.0.2.2:8080/boot.ipxe -device virtio-net-pci,netdev=net,bootindex",
+            ),
         ] {
-            let text = served(firmware, network);
+            let text = served(firmware, network, protocol);
             assert!(text.contains(&format!("bootfile={words}=0")), "{text}");
         }
     }

@@ -7,6 +7,7 @@
 mod command;
 mod console;
 mod firmware;
+mod http;
 mod input;
 pub mod overlay;
 
@@ -15,9 +16,9 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-pub use command::{Accel, Bus, Credential, Network, Role};
+pub use command::{Accel, Bus, Credential, Network, Protocol, Role};
 
-use command::Machine;
+use command::{Machine, Served};
 use console::{Console, Seen};
 use input::Input;
 
@@ -42,6 +43,8 @@ pub struct Options {
     pub image: PathBuf,
     /// No disk: UEFI fetches the UKI of the folder over the network, iPXE beside a BIOS the other files.
     pub netboot: bool,
+    /// How the files of that folder travel.
+    pub protocol: Protocol,
     /// The machine's architecture.
     pub arch: Arch,
     /// What starts it.
@@ -164,7 +167,11 @@ struct Attempt<'a> {
 impl Attempt<'_> {
     /// One QEMU from start to end; `silence`: how long the console may stay empty.
     fn run(&self, accel: Accel, console: &mut Console, silence: Option<Duration>) -> Result<Outcome> {
-        let machine = self.machine(accel)?;
+        let http = match (self.options.netboot, self.options.protocol) {
+            (true, Protocol::Http) => Some(http::Server::start(&absolute(&self.options.image)?)?),
+            _ => None,
+        };
+        let machine = self.machine(accel, http.as_ref().map(http::Server::port))?;
         let words = self.folder.join("qemu.log");
         let stderr = fs::File::create(&words).context(|| format!("writing `{}`", words.display()))?;
         let mut command = machine.command(&self.program);
@@ -191,10 +198,13 @@ impl Attempt<'_> {
         }
     }
 
-    fn machine(&self, accel: Accel) -> Result<Machine<'_>> {
+    fn machine(&self, accel: Accel, http: Option<u16>) -> Result<Machine<'_>> {
         let (mut disk, mut served) = (None, None);
         if self.options.netboot {
-            served = Some(absolute(&self.options.image)?);
+            served = Some(match http {
+                Some(port) => Served::Http(port),
+                None => Served::Tftp(absolute(&self.options.image)?),
+            });
         } else if self.options.role == Role::Cdrom {
             // Nothing is written to it.
             disk = Some(absolute(&self.options.image)?);
