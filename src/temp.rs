@@ -8,7 +8,7 @@ use std::sync::Mutex;
 
 use tempfile::{NamedTempFile, TempDir};
 
-use crate::error::{Context, Kind, Result};
+use crate::error::{Context, Error, Kind, Result};
 use crate::process;
 
 /// What a signal must take away, since it runs no destructors.
@@ -50,6 +50,7 @@ impl Temp {
     /// Makes it appear as `path` (same file system) with `mode`: fsync, rename, fsync of the folder.
     pub fn persist(mut self, path: &Path, mode: u32) -> Result<()> {
         let doing = || format!("writing `{}`", path.display());
+        replaceable(path).context(doing)?;
         let Some(file) = self.file.take() else { return Ok(()) };
         let permissions = std::os::unix::fs::PermissionsExt::from_mode(mode);
         file.as_file().set_permissions(permissions).context(doing)?;
@@ -115,6 +116,7 @@ impl TempFolder {
     pub fn persist(self, path: &Path) -> Result<()> {
         use rustix::fs::{CWD, RenameFlags, renameat_with};
         let doing = || format!("writing `{}`", path.display());
+        replaceable(path).context(doing)?;
         let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o755);
         std::fs::set_permissions(&self.path, permissions).context(doing)?;
         // Both names change at once; what was there goes the way of this temporary folder.
@@ -132,8 +134,28 @@ impl Drop for TempFolder {
     }
 }
 
-/// Writes `bytes` to `path`, whole or not at all.
+/// Whether a path is a device, a pipe or a socket, or one of the names that stand for streams: what is written there is no
+/// file, and a rename would put one in its place.
+fn special(path: &Path) -> bool {
+    let folder = beside(path);
+    let streams = folder == Path::new("/dev") || folder.starts_with("/proc");
+    streams || std::fs::metadata(path).is_ok_and(|meta| !meta.is_file() && !meta.is_dir())
+}
+
+/// An error where something else than a file or a folder would be lost.
+fn replaceable(path: &Path) -> Result<()> {
+    match special(path) {
+        true => Err(Error::user("it is a device or a stream").hint("expected the name of a file")),
+        false => Ok(()),
+    }
+}
+
+/// Writes `bytes` to `path`, whole or not at all; into a device or a stream as they come.
 pub fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
+    if special(path) {
+        let mut file = File::options().write(true).open(path).context(|| format!("opening `{}`", path.display()))?;
+        return io::Write::write_all(&mut file, bytes).context(|| format!("writing `{}`", path.display()));
+    }
     let folder = beside(path);
     let mut temp = Temp::new_in(folder)?;
     io::Write::write_all(&mut temp, bytes).context(|| format!("writing `{}`", path.display()))?;
@@ -238,5 +260,23 @@ mod tests {
         assert_eq!(std::fs::read(&target).unwrap(), b"whole");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
         assert!(!UNFINISHED.lock().unwrap().iter().any(|path| path.starts_with(folder.path())));
+    }
+
+    #[test]
+    fn nothing_takes_the_place_of_a_pipe() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, rustix::fs::Mode::RWXU, 0).unwrap();
+        let read = std::thread::spawn({
+            let pipe = pipe.clone();
+            move || std::fs::read(pipe).unwrap()
+        });
+        write_file(&pipe, b"through").unwrap();
+        assert_eq!(read.join().unwrap(), b"through");
+        let other = Temp::new_in(folder.path()).unwrap();
+        assert!(other.persist(&pipe, 0o644).unwrap_err().to_string().contains("a device or a stream"));
+        assert!(TempFolder::new_in(folder.path()).unwrap().persist(&pipe).is_err());
+        assert!(special(&pipe) && special(Path::new("/dev/null")) && !special(&folder.path().join("none")));
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 }
