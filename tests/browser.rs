@@ -74,6 +74,8 @@ frame.onload = () => {
     apart: sections.slice(1).every((e, n) => below(e, sections[n])),
     links: all('nav a').every((e) => page.querySelectorAll(e.getAttribute('href')).length === 1),
     twice: all('[id]').length - new Set(all('[id]').map((e) => e.id)).size,
+    rules: all('.rules tr').map((e) => e.querySelector('.fate').textContent + ' ' + e.querySelector('code').textContent),
+    bar: all('.posture span').map((e) => [e.textContent, see(e).width, see(e).height]),
     tiles: all('.tiles div').map((e) => e.textContent),
     packages: all('.packages tr').length - 1,
     stages: all('.stages > li h3').map((e) => e.textContent),
@@ -193,6 +195,9 @@ fn the_pages_of_builds_are_seen_as_they_are_meant() {
     let house = House::new();
     let folder = house.folder.path();
     house.few();
+    let rules = "rules = [\"none\"]\nalso = [\"shell\", \"kubelet-seccomp\"]\n\
+        [waive.kubelet-seccomp]\nreason = \"too old for it\"\nuntil = \"2999-12-31\"\n";
+    house.change("rules = [\"none\"]\n", rules);
     house.lock();
     house.build("old", |_| ());
     house.change("a small image", "another image");
@@ -216,13 +221,17 @@ fn the_pages_of_builds_are_seen_as_they_are_meant() {
         }
         assert_eq!(page["packages"], 4, "{page:#}");
         let stages = page["stages"].as_array().unwrap();
-        assert!(stages.len() > 9 && stages[0] == "load" && stages[stages.len() - 1] == "write", "{page:#}");
+        assert!(stages.len() > 9 && stages[0] == "load" && stages[stages.len() - 1] == "sbom", "{page:#}");
         assert_eq!(page["commands"][1], "imagebuild verify small_1.raw");
         for disk in page["disks"].as_array().unwrap() {
             to_scale(disk, folder);
         }
     }
     assert_eq!(one["headings"][0], "small 1");
+    let (rules, bar) = (one["rules"].as_array().unwrap(), one["bar"].as_array().unwrap());
+    assert_eq!(rules, &["waived kubelet-seccomp", "kept shell"], "{one:#}");
+    assert_eq!((&bar[0][0], &bar[1][0]), (&"1 waived".into(), &"1 kept".into()));
+    assert!(bar.iter().all(|part| part[1].as_f64() > Some(400.0) && part[2].as_f64() > Some(15.0)), "{bar:?}");
     assert!(one["tiles"].as_array().unwrap().iter().any(|tile| tile == "4packages"), "{one:#}");
     assert_eq!((one["disks"].as_array().unwrap().len(), two["disks"].as_array().unwrap().len()), (1, 2));
     assert_eq!(two["headings"][0], "old → new");

@@ -61,10 +61,11 @@ fn a_page_is_the_same_everywhere_and_its_commands_succeed() {
         "-out",
         "out/PUBLIC.pem",
     ]));
+    succeed(Command::new("cp").current_dir(folder.join("out")).args(["SHA256SUMS.pub", "PUBLIC.pub"]));
     let tool = Path::new(env!("CARGO_BIN_EXE_imagebuild")).parent().unwrap();
     let (_, verify) = page.split_once("<section id=\"verify\">").unwrap();
     let commands: Vec<&str> = verify.split("<pre>").skip(1).filter_map(|rest| rest.split("</pre>").next()).collect();
-    assert_eq!(commands.len(), 5, "{commands:?}");
+    assert_eq!(commands.len(), 6, "{commands:?}");
     for command in commands.iter().filter(|command| !command.ends_with("/proc/cmdline")) {
         let path = format!("{}:/usr/bin:/bin", tool.display());
         let mut shell = Command::new("sh");
@@ -101,6 +102,8 @@ fn names_of_an_image_are_text_and_nothing_else() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let page = String::from_utf8(output.stdout).unwrap();
     assert!(!page.contains("<script") && page.contains("&lt;script&gt;alert"), "{page}");
+    // An image that says nothing of rules is held against all of them.
+    assert!(page.contains("<h2>Posture</h2>") && page.contains("class=\"fate broken\""), "{page}");
     assert!(!page.contains("<b>large") && page.contains("&lt;b&gt;large"), "{page}");
     assert!(page.contains("imagebuild verify &#39;it&#39;\\&#39;&#39;s &lt;b&gt;.raw&#39;"), "{page}");
 }

@@ -17,6 +17,9 @@ use crate::store::{Entry, Part, Recipe, Store};
 /// The kind of an output's recipe.
 pub const OUTPUT: &str = "output";
 
+/// The stages of which nothing is kept.
+pub const UNKEPT: [Stage; 4] = [Stage::Load, Stage::Posture, Stage::Place, Stage::Check];
+
 /// A build that is done.
 pub struct Built<'a> {
     /// What was built.
@@ -105,12 +108,12 @@ fn told(
     memory: Option<&Memory>,
     reuses: bool,
 ) -> Explanation {
-    let mut steps = vec![always(Stage::Load), resolved(moved)];
+    let mut steps = vec![resolved(moved)];
     let before = memory.and_then(|memory| memory.value(TREE, "root"));
     let changed = before.map(|before| between(&before.recipe, &ingredients.recipe, &|name| ingredients.line(name)));
     let view = View { memory, reuses, changed: changed.unwrap_or_default() };
     steps.extend(entries.iter().filter_map(|entry| view.step(entry)));
-    steps.push(always(Stage::Place));
+    steps.extend(UNKEPT.map(always));
     steps.sort_by(|a, b| (a.stage, &a.value).cmp(&(b.stage, &b.value)));
     Explanation { first: memory.is_none(), steps }
 }

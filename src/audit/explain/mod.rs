@@ -120,16 +120,20 @@ pub enum Stage {
     Assemble,
     /// Tables of kernel modules.
     Modules,
+    /// The node is held against rules.
+    Posture,
     /// The squashfs and its hash tree.
     Pack,
     /// Initrd and UKI.
     Boot,
     /// The disk.
     Place,
-    /// Bills of materials.
-    Sbom,
+    /// The disk is held against rules.
+    Check,
     /// The outputs.
     Write,
+    /// Bills of materials.
+    Sbom,
 }
 
 impl Stage {
@@ -144,9 +148,11 @@ impl Stage {
             Stage::Preload => "preload",
             Stage::Assemble => "assemble",
             Stage::Modules => "modules",
+            Stage::Posture => "posture",
             Stage::Pack => "pack",
             Stage::Boot => "boot",
             Stage::Place => "place",
+            Stage::Check => "check",
             Stage::Sbom => "sbom",
             Stage::Write => "write",
         }

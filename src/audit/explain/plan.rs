@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::build::{View, always, resolved};
+use super::build::{UNKEPT, View, always, resolved};
 use super::causes::between;
 use super::ingredients::{Ingredients, TREE};
 use super::predict::predict;
@@ -112,10 +112,7 @@ impl Plan {
         };
         let memory = Memory::read(&cx.store, &profile.image);
         plan.explanation.first = memory.is_none();
-        plan.explanation.steps.extend([Stage::Load, Stage::Resolve, Stage::Place].map(|stage| match stage {
-            Stage::Resolve => resolved(&plan.lock),
-            stage => always(stage),
-        }));
+        plan.explanation.steps.push(resolved(&plan.lock));
         let Some(lock) = lock else { return Ok(plan) };
         let missing = fetch::missing(&lock, profile, arch, Arch::host(), cx)?;
         plan.fetch = missing.into_iter().map(Fetch::from).collect();
@@ -125,6 +122,7 @@ impl Plan {
         let changed = before.map(|before| between(&before.recipe, &ingredients.recipe, &|name| ingredients.line(name)));
         let view = View { memory: memory.as_ref(), reuses: true, changed: changed.unwrap_or_default() };
         plan.explanation.steps.extend(predict(profile, &lock, &ingredients, &view, &cx.store)?);
+        plan.explanation.steps.extend(UNKEPT.map(always));
         plan.explanation.steps.extend(plan.outputs.iter().map(|output| view.output(&output.path)));
         plan.explanation.steps.sort_by(|a, b| (a.stage, &a.value).cmp(&(b.stage, &b.value)));
         Ok(plan)

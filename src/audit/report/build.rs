@@ -5,12 +5,13 @@ use std::path::Path;
 use crate::audit::diff::{How, Side};
 use crate::audit::explain::{Explanation, Memory};
 use crate::audit::sbom::Bom;
-use crate::audit::{Opened, provenance};
+use crate::audit::{Opened, posture, provenance};
 use crate::digest::Digest;
 use crate::epoch::Epoch;
 use crate::error::{Context as _, Error, Result};
 use crate::manifest;
 use crate::profile::Image;
+use crate::record;
 use crate::store::Store;
 
 /// A build, looked at.
@@ -21,8 +22,12 @@ pub struct Build {
     pub bom: Option<Bom>,
     /// Bytes of the squashfs.
     pub packed: Option<u64>,
+    /// How it stands to rules.
+    pub posture: Option<posture::Report>,
     /// Whether a signed provenance lies beside it.
     pub signed: bool,
+    /// Whether the digests are signed as minisign does.
+    pub minisig: bool,
     /// How it was made, where the store remembers that very build.
     pub explanation: Option<Explanation>,
 }
@@ -37,18 +42,21 @@ impl Build {
             return Err(Error::user(format!("`{name}` is no build"))
                 .hint("expected an image, or the folder that a build wrote; `diff` compares profiles and locks"));
         }
-        let (mut bom, mut packed) = (None, None);
+        let (mut bom, mut packed, mut held) = (None, None, None);
         if side.disk.is_some() {
             let doing = || format!("looking into `{name}`");
             let opened = Opened::open(path).context(doing)?;
             packed = Some(opened.root.superblock().bytes_used);
+            let epoch = Epoch(opened.root.epoch());
             let found = Bom::read(&opened.root, opened.uki.as_ref()).context(doing)?;
             side.notes.extend(found.warnings.iter().cloned());
             bom = Some(found);
+            held = posture(&side, epoch, opened.addons).context(doing)?;
         }
         let signed = path.join(provenance::SIGNED).is_file();
+        let minisig = path.join(format!("{}.{}", manifest::SUMS, provenance::detached::SIGNATURE)).is_file();
         let explanation = explanation(path, &side, store)?;
-        Ok(Build { side, bom, packed, signed, explanation })
+        Ok(Build { side, bom, packed, posture: held, signed, minisig, explanation })
     }
 
     /// `node 1.0.0`
@@ -83,6 +91,17 @@ impl Build {
         let parts: Vec<String> = [arch, distribution, kernel, self.moment()].into_iter().flatten().collect();
         parts.join(" · ")
     }
+}
+
+/// Holds an image against what the profile that it carries asks for.
+fn posture(side: &Side, epoch: Epoch, addons: Vec<(String, String)>) -> Result<Option<posture::Report>> {
+    let Some((disk, root)) = side.disk.as_ref().and_then(|disk| Some((disk, disk.root.as_ref()?))) else {
+        return Ok(None);
+    };
+    let addons = addons.into_iter().map(|(_, words)| words).collect();
+    let carried = root.carried(record::PROFILE)?.unwrap_or_default();
+    let asked = posture::Asked::carried(&carried, epoch)?;
+    posture::check(&posture::View::of_image(root, disk.uki(), addons)?, &asked).map(Some)
 }
 
 /// What the store remembers of the build in a folder; another build of the same image since is not it.

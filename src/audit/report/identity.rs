@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use super::{Build, Part, code, facts, ticked};
 use crate::audit::page::escape;
+use crate::profile::posture::rule;
 use crate::size::human;
 
 /// The part; of two builds, both values where they differ.
@@ -77,7 +78,7 @@ fn rows(build: &Build) -> Vec<(&'static str, String)> {
         add("Profile, sha256", Some(code(manifest.inputs.profile)));
         add("Lock, sha256", Some(code(manifest.inputs.lock)));
         add("Tree, sha256", Some(code(manifest.inputs.tree)));
-        add("Given up", waivers(&manifest.waivers));
+        add("Checks given up", waivers(&manifest.waivers));
         add("Warned of", list(&manifest.warnings));
     }
     rows
@@ -85,7 +86,8 @@ fn rows(build: &Build) -> Vec<(&'static str, String)> {
 
 fn waivers(waivers: &std::collections::BTreeMap<String, String>) -> Option<String> {
     let mut out = String::new();
-    for (id, reason) in waivers {
+    // Rules of the posture have a part of their own.
+    for (id, reason) in waivers.iter().filter(|(id, _)| rule(id).is_none()) {
         let _ = write!(out, "<p>{} {}</p>", code(id), ticked(reason));
     }
     (!out.is_empty()).then_some(out)

@@ -8,6 +8,7 @@ mod disk;
 mod identity;
 mod outputs;
 mod packages;
+mod posture;
 mod sizes;
 mod stages;
 mod verify;
@@ -48,6 +49,7 @@ pub fn page(before: Option<&Build>, build: &Build, jobs: usize) -> Result<String
     let image = identity::part(before, build);
     let sizes = if diff.is_none() { sizes::part(build) } else { None };
     let parts = [
+        posture::part(before, build),
         sizes,
         disk::part(before, build),
         outputs::part(build),

@@ -1,8 +1,11 @@
 //! Sizes by package, drawn.
 
+use std::collections::BTreeMap;
+
 use super::{Build, Part};
 use crate::audit::inventory::NOBODY;
 use crate::audit::page::{Tile, map};
+use crate::record;
 use crate::size::human;
 use crate::squashfs::NodeKind;
 
@@ -15,17 +18,20 @@ pub fn part(build: &Build) -> Option<Part> {
     let asked = build.side.asked();
     let ways = asked.as_ref().map(|asked| root.why(asked)).unwrap_or_default();
     let mut sizes = root.by_package();
-    // A large file of no package, such as a program of the profile, is a thing by itself.
-    let mut tiles = Vec::new();
+    // What no package brought is told by who did; where nobody says, a large file is a thing by itself.
+    let origins = root.carried(record::ORIGINS).ok()?.map(|text| record::origins(&text)).unwrap_or_default();
+    let mut others = BTreeMap::<String, u64>::new();
     let files = root.nodes.iter().filter(|(path, node)| node.links <= 1 && root.owner(path).is_none());
     for (path, node) in files {
         let NodeKind::File(size) = node.kind else { continue };
-        if size >= LARGE {
-            sizes.entry(NOBODY.to_owned()).and_modify(|rest| *rest = rest.saturating_sub(size));
-            let name = String::from_utf8_lossy(path.name().unwrap_or_default()).into_owned();
-            let title = format!("{path}: {}, of no package", human(size));
-            tiles.push(Tile { name, size, class: "grown", title });
-        }
+        let name = match origins.get(path) {
+            Some(origin) => origin.to_string(),
+            None if size >= LARGE => String::from_utf8_lossy(path.name().unwrap_or_default()).into_owned(),
+            None => continue,
+        };
+        let sum = others.entry(name).or_default();
+        *sum = sum.saturating_add(size);
+        sizes.entry(NOBODY.to_owned()).and_modify(|rest| *rest = rest.saturating_sub(size));
     }
     let tile = |(name, size): (String, u64)| {
         let is_asked = asked.as_ref().is_some_and(|asked| asked.contains(name.as_str()));
@@ -39,7 +45,11 @@ pub fn part(build: &Build) -> Option<Part> {
         Tile { name, size, class, title }
     };
     let mut body = String::new();
-    tiles.extend(sizes.into_iter().map(tile));
+    let other = |(name, size): (String, u64)| {
+        let title = format!("{name}: {}, of no package", human(size));
+        Tile { name, size, class: "grown", title }
+    };
+    let tiles = others.into_iter().map(other).chain(sizes.into_iter().map(tile)).collect();
     map("files of the root", tiles, 0, &mut body);
     body.push_str(
         "<p class=\"legend\"><i class=\"shrunk\"></i>asked for <i class=\"same\"></i>brought in by others \

@@ -21,6 +21,12 @@ pub fn part(build: &Build) -> Option<Part> {
         None => Some(label),
     };
     if manifest.is_some() {
+        if build.minisig {
+            add(
+                "In the folder of the build: its digests are signed by whom you trust (PUBLIC.pub is a key that you have from them):",
+                format!("minisign -V -p PUBLIC.pub -m {SUMS}"),
+            );
+        }
         add("In the folder of the build: every file is the one that it wrote:", format!("sha256sum --check {SUMS}"));
     }
     if let Some(disk) = &disk {
