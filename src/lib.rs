@@ -81,6 +81,8 @@ pub struct Request {
     pub sign: Option<Arc<audit::provenance::Private>>,
     /// Who builds, as the provenance says it: a URI.
     pub builder: Option<String>,
+    /// It is built to be looked at: the next build is not held against it.
+    pub aside: bool,
 }
 
 /// The level of zstd under `--fast`.
@@ -123,7 +125,7 @@ pub fn build_explained(request: &Request, cx: &Context) -> Result<(Manifest, aud
     let (origins, moved, locals) = (&origins, moved.as_slice(), &assembled.locals);
     let built =
         audit::explain::Built { profile: &profile, origins, lock: &lock, moved, locals, manifest: &manifest, own };
-    let explanation = audit::explain::explain(&built, &cx.store)?;
+    let explanation = audit::explain::explain(&built, &cx.store, !request.aside)?;
     Ok((manifest, explanation))
 }
 

@@ -73,6 +73,9 @@ fn a_page_is_the_same_everywhere_and_its_commands_succeed() {
         succeed(shell.args(["-c", command]));
     }
 
+    // What was typed, a rebuild among it, changes nothing of the page.
+    assert_eq!(page, report(&house, &["out"]));
+
     // Another build of the same image takes the place of this one in what is remembered.
     house.change("a small image", "another image");
     house.build("next", |_| ());

@@ -68,6 +68,7 @@ pub fn run(args: &Args, cx: &Context) -> Result<()> {
         // Read first: a build that cannot be signed would be for nothing.
         sign: args.sign.as_deref().map(Private::read).transpose()?.map(Arc::new),
         builder: args.builder.clone(),
+        aside: false,
     };
     let (manifest, explanation) = build_explained(&request, &cx)?;
     if args.explain {

@@ -59,6 +59,7 @@ pub fn run(args: &Args, cx: &Context<'_>) -> Result<()> {
         locked: true,
         fast: args.fast || was_fast(&args.image),
         unconfined: args.unconfined,
+        aside: true,
         ..Request::default()
     };
     let made = build(&request, &cx).map_err(|error| lost(error, &args.image)).context(doing)?;

@@ -22,7 +22,7 @@ pub use bill::{buildinfo, copyright, oci};
 pub use boot::{cmdline, efi, pe, tpm};
 pub use disk::{fat, gpt, image, verity};
 pub use format::format;
-pub use record::{lock, manifest, packs, profile};
+pub use record::{lock, manifest, memory, packs, profile};
 pub use system::{elf, module, pam, script, sysusers, tmpfiles, unit};
 
 /// A target's name and its function.
@@ -48,6 +48,7 @@ pub const TARGETS: &[Target] = &[
     ("keyring", keyring),
     ("lock", lock),
     ("manifest", manifest),
+    ("memory", memory),
     ("module", module),
     ("oci", oci),
     ("packs", packs),

@@ -1,9 +1,10 @@
-//! Files of our own that anybody may have changed: profile, lock, manifest, packs of the store.
+//! Files of our own that anybody may have changed: profile, lock, manifest, what is remembered of a build, packs of the store.
 
 use std::fs;
 use std::path::Path;
 
 use super::{folder, text};
+use crate::audit::explain::{self, Memory};
 use crate::digest::Digest;
 use crate::lock::Lock;
 use crate::manifest::Manifest;
@@ -37,6 +38,15 @@ pub fn manifest(bytes: &[u8]) {
     if let Ok(manifest) = Manifest::parse(bytes) {
         let text = serde_json::to_vec(&manifest).expect("a manifest as JSON");
         assert_eq!(Manifest::parse(&text).expect("a manifest of ours"), manifest);
+    }
+}
+
+/// What a store remembers of a build; what is sound comes back from its own text, and can be told.
+pub fn memory(bytes: &[u8]) {
+    if let Some(memory) = Memory::parse(&text(bytes)) {
+        let told = serde_json::to_string(&memory).expect("a memory as JSON");
+        assert_eq!(Memory::parse(&told), Some(memory.clone()));
+        assert!(explain::text(&memory.explanation).chars().all(|c| c == '\n' || !c.is_control()));
     }
 }
 

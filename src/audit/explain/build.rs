@@ -38,12 +38,16 @@ pub struct Built<'a> {
     pub own: Digest,
 }
 
-/// Explains a build out of the store's journal, and has the store remember it.
-pub fn explain(built: &Built<'_>, store: &Store) -> Result<Explanation> {
+/// Explains a build out of the store's journal, and has the store remember it if so asked. A build that comes out as the last
+/// one leaves what is remembered: how that was made in the first place says more than that all of it was there.
+pub fn explain(built: &Built<'_>, store: &Store, remember: bool) -> Result<Explanation> {
     let memory = Memory::read(store, &built.profile.image);
     let ingredients = Ingredients::new(built.profile, built.origins, built.lock, built.locals)?;
     let entries = entries(built, &ingredients, store);
     let explanation = told(built.moved, &ingredients, &entries, memory.as_ref(), store.reuses());
+    if !remember || memory.is_some_and(|memory| memory.manifest == built.own) {
+        return Ok(explanation);
+    }
     let values =
         entries.into_iter().map(|entry| Value { recipe: entry.recipe, key: entry.key, bytes: entry.bytes }).collect();
     Memory::new(built.own, values, explanation.clone()).write(store, &built.profile.image)?;
