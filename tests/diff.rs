@@ -425,6 +425,23 @@ fn a_pipeline_stops_at_what_it_names() {
 }
 
 #[test]
+fn a_squashfs_by_itself_is_compared_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = |name: &str, tree: Tree| {
+        let bytes = Small::new(tree).root.squashfs.content().read(1 << 30).unwrap();
+        std::fs::write(folder.path().join(name), bytes).unwrap();
+    };
+    root("a.squashfs", tree());
+    let mut other = tree();
+    put(&mut other, "/etc/tool.conf", b"one\n2\nthree\n".to_vec());
+    image(folder.path(), "b.raw", tree());
+    root("b.squashfs", other);
+    assert!(run(0, folder.path(), &["a.squashfs", "b.raw"]).0.ends_with("\nno difference\n"));
+    let (out, _) = run(0, folder.path(), &["a.squashfs", "b.squashfs"]);
+    assert!(out.contains("\nFiles (1 changed, -2 B)\n  ! /etc/tool.conf  "), "{out}");
+}
+
+#[test]
 fn every_form_tells_the_same() {
     let folder = tempfile::tempdir().unwrap();
     image(folder.path(), "a.raw", tree());

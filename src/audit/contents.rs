@@ -1,53 +1,13 @@
-//! What a root holds, read out of a disk image: packages and files.
+//! The root of a disk image, and its files as text.
 
 use super::image::{Image, Slot};
 use crate::error::{Context, Result};
 use crate::squashfs::{self, Node, NodeKind};
 
-/// Where the package database may be; the first that is there counts.
-const STATUS: [&[u8]; 2] = [b"/usr/lib/dpkg-db/status", b"/var/lib/dpkg/status"];
-/// A database of 10,000 packages has some 10 MB.
-const MAX_STATUS: u64 = 64 << 20;
-
-/// A package of a root.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Package {
-    /// Name.
-    pub name: String,
-    /// Version.
-    pub version: String,
-    /// Architecture as the format names it.
-    pub arch: String,
-}
-
 /// A root's file system.
 pub fn root(image: &Image, slot: Slot) -> Result<squashfs::Image> {
     let part = Box::new(image.part(slot.root)?);
     squashfs::Image::new(part).context(|| "reading the root".to_owned())
-}
-
-/// The packages of a root, sorted by name; none where it has no database.
-pub fn packages(root: &squashfs::Image) -> Result<Vec<Package>> {
-    let mut found: [Option<Node>; STATUS.len()] = [None, None];
-    root.walk(&mut |node| {
-        if let Some(at) = STATUS.iter().position(|path| *path == node.path.as_bytes()) {
-            found[at] = matches!(node.kind, NodeKind::File(_)).then_some(node);
-        }
-        Ok(())
-    })?;
-    let Some(node) = found.into_iter().flatten().next() else { return Ok(Vec::new()) };
-    let text = root.read_file(&node, MAX_STATUS).context(|| format!("reading `{}`", node.path))?;
-    let mut out: Vec<Package> = String::from_utf8_lossy(&text).split("\n\n").filter_map(package).collect();
-    out.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(out)
-}
-
-fn package(paragraph: &str) -> Option<Package> {
-    let field = |name: &str| {
-        let line = paragraph.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-        line.map(|value| value.trim().to_owned())
-    };
-    Some(Package { name: field("Package")?, version: field("Version")?, arch: field("Architecture")? })
 }
 
 /// `MODE UID:GID SIZE PATH [-> TARGET]`, one line a name, in the order of the root.

@@ -3,20 +3,16 @@
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
+use super::dpkg::{self, Package};
 use crate::error::Result;
 use crate::path::RootPath;
 use crate::record;
-use crate::source::apt::{deb822, relation};
 use crate::squashfs::{Image, Node, NodeKind, Pair};
 
-/// Where the package database may be; the first that is there counts.
-const DATABASES: [&str; 2] = ["/usr/lib/dpkg-db", "/var/lib/dpkg"];
 /// Where an image says which units start.
 const UNITS: &str = "/etc/systemd/system";
 /// Whose files of no package are.
 pub const NOBODY: &str = "(no package)";
-/// As large as a database's file may be.
-const MAX_DATABASE: u64 = 64 << 20;
 /// As large as a part of a record may be.
 const MAX_CARRIED: u64 = 64 << 20;
 /// As many names as are compared; each takes some 300 bytes.
@@ -29,20 +25,7 @@ pub struct Inventory {
     pub nodes: BTreeMap<RootPath, Node>,
     owners: HashMap<Vec<u8>, Arc<str>>,
     /// Packages by name.
-    pub packages: BTreeMap<String, Installed>,
-}
-
-/// A package of a root.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Installed {
-    /// Version.
-    pub version: String,
-    /// Architecture.
-    pub arch: String,
-    /// Bytes, as its maintainer says.
-    pub size: u64,
-    needs: Vec<Vec<String>>,
-    provides: Vec<String>,
+    pub packages: BTreeMap<String, Package>,
 }
 
 impl Inventory {
@@ -50,20 +33,18 @@ impl Inventory {
     pub fn read(image: Image) -> Result<Self> {
         let nodes = image.nodes(MAX_NAMES)?.into_iter().map(|node| (node.path.clone(), node)).collect();
         let mut root = Inventory { image, nodes, owners: HashMap::new(), packages: BTreeMap::new() };
-        let Some(base) = DATABASES.iter().find(|base| root.node(&format!("{base}/status")).is_some()) else {
+        let Some(base) = dpkg::FOLDERS.iter().find(|base| root.node(&format!("{base}/status")).is_some()) else {
             return Ok(root);
         };
-        let status = root.text(&format!("{base}/status"), MAX_DATABASE)?.unwrap_or_default();
-        root.packages = deb822::paragraphs(&status).filter_map(installed).collect();
+        let status = root.text(&format!("{base}/status"), dpkg::MAX)?.unwrap_or_default();
+        root.packages = dpkg::packages(&status).into_iter().map(|package| (package.name.clone(), package)).collect();
         let folder = RootPath::new(format!("{base}/info"))?;
-        let lists: Vec<Node> =
-            root.below(&folder).filter(|node| node.path.as_bytes().ends_with(b".list")).cloned().collect();
+        let lists: Vec<Node> = root.below(&folder).cloned().collect();
         for node in lists {
-            let file = node.path.name().unwrap_or_default();
-            let name = String::from_utf8_lossy(file.strip_suffix(b".list").unwrap_or(file)).into_owned();
-            // `libc6:amd64.list`
-            let name: Arc<str> = name.split(':').next().unwrap_or(&name).into();
-            for line in root.bytes(&node, MAX_DATABASE)?.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+            let path = node.path.to_string();
+            let Some(name) = dpkg::list_of(&path) else { continue };
+            let name: Arc<str> = name.into();
+            for line in root.bytes(&node, dpkg::MAX)?.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
                 root.owners.entry(merged(line)).or_insert_with(|| name.clone());
             }
         }
@@ -173,7 +154,7 @@ impl Inventory {
     pub fn dependants(&self, name: &str) -> Vec<&str> {
         let provides = self.packages.get(name).map(|package| package.provides.as_slice()).unwrap_or_default();
         let is = |needed: &String| needed == name || provides.contains(needed);
-        let needs = |package: &Installed| package.needs.iter().flatten().any(is);
+        let needs = |package: &Package| package.depends.iter().flatten().any(is);
         self.packages
             .iter()
             .filter(|(other, package)| *other != name && needs(package))
@@ -198,7 +179,7 @@ impl Inventory {
         while let Some(name) = queue.pop_front() {
             let way = ways.get(name).cloned().unwrap_or_default();
             let Some(package) = self.packages.get(name) else { continue };
-            for needed in package.needs.iter().flatten() {
+            for needed in package.depends.iter().flatten() {
                 for provider in providers.get(needed.as_str()).into_iter().flatten() {
                     if !ways.contains_key(*provider) {
                         let mut way = way.clone();
@@ -222,22 +203,4 @@ fn merged(path: &[u8]) -> Vec<u8> {
         }
         _ => path.to_vec(),
     }
-}
-
-fn installed(paragraph: &str) -> Option<(String, Installed)> {
-    let field = |name| deb822::field(paragraph, name).map(str::to_owned);
-    let names = |name: &str| {
-        // What cannot be read says nothing of what it needs.
-        let groups = relation::parse(deb822::field(paragraph, name).unwrap_or_default()).unwrap_or_default();
-        groups.into_iter().map(|group| group.into_iter().map(|one| one.name).collect::<Vec<_>>())
-    };
-    let kib: u64 = field("Installed-Size").and_then(|size| size.trim().parse().ok()).unwrap_or(0);
-    let package = Installed {
-        version: field("Version")?,
-        arch: field("Architecture")?,
-        size: kib.saturating_mul(1024),
-        needs: names("Pre-Depends").chain(names("Depends")).collect(),
-        provides: names("Provides").flatten().collect(),
-    };
-    Some((field("Package")?, package))
 }

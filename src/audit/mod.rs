@@ -4,6 +4,7 @@ pub mod browse;
 pub mod carried;
 mod contents;
 pub mod diff;
+pub mod dpkg;
 pub mod explain;
 pub(crate) mod image;
 pub mod inventory;
@@ -16,7 +17,7 @@ pub mod reproduce;
 pub mod sbom;
 mod verify;
 
-pub use contents::{Package, line, listing, packages, root};
+pub use contents::{line, listing, root};
 pub use image::{Esp, Image, Slot, Uki};
 pub use opened::Opened;
 pub use verify::verify;

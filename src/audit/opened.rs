@@ -1,11 +1,11 @@
 //! The root of whatever a user points at: a disk image of any format, a bare squashfs, a folder that a build wrote.
 
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 
 use super::contents;
 use super::image::{Image, Uki};
 use crate::error::{Context, Error, Result};
-use crate::manifest::{self, Manifest};
+use crate::manifest::{self, Artifact, Manifest};
 use crate::squashfs;
 
 /// What a squashfs begins with.
@@ -30,10 +30,7 @@ impl Opened {
             return Self::folder(path);
         }
         let doing = || format!("opening `{}`", path.display());
-        let mut magic = Vec::new();
-        let file = std::fs::File::open(path).context(doing)?;
-        std::io::Read::read_to_end(&mut std::io::Read::take(file, 4), &mut magic).context(doing)?;
-        if magic == MAGIC {
+        if is_squashfs(path).context(doing)? {
             return Ok(Opened { root: squashfs::Image::open(path)?, uki: None, addons: Vec::new(), others: 0 });
         }
         let image = Image::open(path)?;
@@ -48,8 +45,26 @@ impl Opened {
     /// The first image of a build that is a disk.
     fn folder(path: &Path) -> Result<Self> {
         let manifest = Manifest::read(&path.join(manifest::NAME))?;
-        let files = manifest.artifacts.iter().map(|artifact| path.join(&artifact.path));
-        let opened = files.filter(|file| file.is_file()).find_map(|file| Self::open(&file).ok());
+        let opened = images(path, &manifest).iter().find_map(|file| Self::open(file).ok());
         opened.ok_or_else(|| Error::user(format!("no file of `{}` is a disk image", path.display())))
     }
+}
+
+/// Whether a file is a squashfs by itself.
+pub(super) fn is_squashfs(path: &Path) -> Result<bool> {
+    let mut magic = Vec::new();
+    let file = std::fs::File::open(path)?;
+    std::io::Read::read_to_end(&mut std::io::Read::take(file, 4), &mut magic)?;
+    Ok(magic == MAGIC)
+}
+
+/// The files of a build's folder that may be disk images, those first that need no unpacking and are small.
+pub(super) fn images(folder: &Path, manifest: &Manifest) -> Vec<PathBuf> {
+    let mut artifacts: Vec<&Artifact> = manifest.artifacts.iter().collect();
+    artifacts.sort_by_key(|artifact| (artifact.format != "raw", artifact.path.contains('/'), artifact.size));
+    // A manifest from elsewhere must not lead out of its folder.
+    let inside =
+        |artifact: &&Artifact| Path::new(&artifact.path).components().all(|part| matches!(part, Component::Normal(_)));
+    let files = artifacts.into_iter().filter(inside).map(|artifact| folder.join(&artifact.path));
+    files.filter(|file| file.is_file()).collect()
 }

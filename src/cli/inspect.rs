@@ -5,8 +5,9 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
+use crate::audit::dpkg::{self, Package};
 use crate::audit::inventory::Inventory;
-use crate::audit::{self, Esp, Image, Package, Uki};
+use crate::audit::{self, Esp, Image, Uki};
 use crate::disk::ESP_TYPE;
 use crate::error::{Context, Error, Result};
 use crate::node::paths;
@@ -101,7 +102,7 @@ struct Root {
 
 impl Root {
     fn read(root: squashfs::Image, hash: String, only: Only) -> Result<Self> {
-        let packages = only.shows(only.packages).then(|| audit::packages(&root)).transpose()?;
+        let packages = only.shows(only.packages).then(|| dpkg::read(&root)).transpose()?;
         let listing = only.files.then(|| audit::listing(&root)).transpose()?;
         let files = listing.map(|listing| listing.lines().map(str::to_owned).collect());
         let (mut units, mut users, mut config) = (None, None, None);

@@ -128,9 +128,11 @@ fn pairs<V: Clone>(
 
 /// Whether both sides know anything of the same kind.
 pub fn comparable(a: &Side, b: &Side) -> bool {
-    let known =
-        |side: &Side| [side.profile.is_some(), side.lock.is_some(), side.manifest.is_some(), side.disk.is_some()];
-    let packages = |side: &Side| side.lock.is_some() || side.manifest.is_some() || side.disk.is_some();
+    let known = |side: &Side| {
+        let root = side.root().is_some();
+        [side.profile.is_some(), side.lock.is_some(), side.manifest.is_some(), side.disk.is_some(), root]
+    };
+    let packages = |side: &Side| side.lock.is_some() || side.manifest.is_some() || side.root().is_some();
     let kernel = |side: &Side| side.manifest.is_some() || side.disk.is_some();
     known(a).iter().zip(known(b)).any(|(a, b)| *a && b) || (packages(a) && packages(b)) || (kernel(a) && kernel(b))
 }

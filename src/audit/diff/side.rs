@@ -7,11 +7,13 @@ use super::leaves::Leaves;
 use crate::arch::Arch;
 use crate::audit::image::{Esp, Image, Uki};
 use crate::audit::inventory::Inventory;
+use crate::audit::opened;
 use crate::error::{Context, Error, Result};
 use crate::lock::{Lock, Section};
 use crate::manifest::{self, Manifest};
 use crate::profile::{self, LoadOptions, Origins, Profile};
 use crate::record;
+use crate::squashfs;
 
 /// A side.
 pub struct Side {
@@ -23,8 +25,10 @@ pub struct Side {
     pub lock: Option<Locked>,
     /// What its build said of itself.
     pub manifest: Option<Manifest>,
-    /// What it is.
+    /// What it is, where it is a disk.
     pub disk: Option<Built>,
+    /// Its root: of the disk's last UKI, or a squashfs by itself.
+    root: Option<Inventory>,
     /// What could not be looked at, and why.
     pub notes: Vec<String>,
 }
@@ -56,8 +60,6 @@ pub struct Built {
     pub esp: Esp,
     /// UKIs, sorted by path; the last one is the one that is compared.
     pub ukis: Vec<Uki>,
-    /// The root of that UKI.
-    pub root: Option<Inventory>,
 }
 
 /// Makes the lock of a profile that has none beside it, in memory; none where that is not to be done.
@@ -116,22 +118,16 @@ impl Locked {
 }
 
 impl Built {
-    fn open(path: &Path) -> Result<(Self, Vec<String>)> {
+    /// The disk, the root that its last UKI names, and what is not compared.
+    fn open(path: &Path) -> Result<(Self, Option<Inventory>, Option<String>)> {
         let image = Image::open(path)?;
         let (esp, ukis) = (image.esp_files()?, image.ukis()?);
-        let mut notes = Vec::new();
-        let root = match ukis.last() {
-            None => None,
-            Some(uki) => {
-                if ukis.len() > 1 {
-                    notes.push(format!("of {} UKIs `{}` is compared", ukis.len(), uki.path));
-                }
-                let hash = uki.root_hash().context(|| format!("reading the command line of `{}`", uki.path))?;
-                let files = crate::audit::root(&image, image.slot(&hash)?)?;
-                Some(Inventory::read(files).context(|| "reading the root".to_owned())?)
-            }
-        };
-        Ok((Built { image, esp, ukis, root }, notes))
+        let Some(uki) = ukis.last() else { return Ok((Built { image, esp, ukis }, None, None)) };
+        let note = (ukis.len() > 1).then(|| format!("of {} UKIs `{}` is compared", ukis.len(), uki.path));
+        let hash = uki.root_hash().context(|| format!("reading the command line of `{}`", uki.path))?;
+        let files = crate::audit::root(&image, image.slot(&hash)?)?;
+        let root = Inventory::read(files).context(|| "reading the root".to_owned())?;
+        Ok((Built { image, esp, ukis }, Some(root), note))
     }
 
     /// The UKI that is compared.
@@ -159,8 +155,15 @@ impl Side {
     }
 
     fn of(path: &Path, label: &str, how: How<'_>, checkout: Option<&Checkout>) -> Result<Self> {
-        let mut side =
-            Side { label: label.to_owned(), profile: None, lock: None, manifest: None, disk: None, notes: Vec::new() };
+        let mut side = Side {
+            label: label.to_owned(),
+            profile: None,
+            lock: None,
+            manifest: None,
+            disk: None,
+            root: None,
+            notes: Vec::new(),
+        };
         let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
         if path.is_dir() {
             side.folder(path)?;
@@ -180,15 +183,8 @@ impl Side {
     /// A manifest and the first image beside it that can be opened.
     fn folder(&mut self, path: &Path) -> Result<()> {
         let manifest = Manifest::read(&path.join(manifest::NAME))?;
-        let mut files: Vec<&manifest::Artifact> = manifest.artifacts.iter().collect();
-        // The disk itself needs no unpacking.
-        files.sort_by_key(|artifact| (artifact.format != "raw", artifact.path.contains('/'), artifact.size));
-        for artifact in files {
-            // A manifest from elsewhere must not lead out of its folder.
-            let inside =
-                Path::new(&artifact.path).components().all(|part| matches!(part, std::path::Component::Normal(_)));
-            let file = path.join(&artifact.path);
-            if inside && file.is_file() && self.image(&file).is_ok() {
+        for file in opened::images(path, &manifest) {
+            if self.image(&file).is_ok() {
                 break;
             }
         }
@@ -235,9 +231,15 @@ impl Side {
 
     /// An image, and what it carries of its own making.
     fn image(&mut self, path: &Path) -> Result<()> {
-        let (built, notes) = Built::open(path)?;
-        self.notes.extend(notes);
-        if let Some(root) = &built.root {
+        let (disk, root, note) = match opened::is_squashfs(path)? {
+            true => (None, Some(Inventory::read(squashfs::Image::open(path)?)?), None),
+            false => {
+                let (built, root, note) = Built::open(path)?;
+                (Some(built), root, note)
+            }
+        };
+        self.notes.extend(note);
+        if let Some(root) = &root {
             if let Some(text) = root.carried(record::PROFILE)? {
                 self.profile = Some(Shown::parse(&text)?);
             }
@@ -245,7 +247,7 @@ impl Side {
                 self.locked(Lock::parse(&text)?, None, true);
             }
         }
-        self.disk = Some(built);
+        (self.disk, self.root) = (disk, root);
         Ok(())
     }
 
@@ -257,6 +259,6 @@ impl Side {
 
     /// The root, where it is an image.
     pub fn root(&self) -> Option<&Inventory> {
-        self.disk.as_ref()?.root.as_ref()
+        self.root.as_ref()
     }
 }

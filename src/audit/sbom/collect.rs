@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use super::buildinfo::BuildInfo;
 use super::oci::Container;
-use super::packages::{self, Installed};
+use super::packages;
 use super::pick::{Picked, Program};
 use super::purl::{self, Purl};
 use super::scan::Scanned;
 use super::{Bom, Component, Kind};
 use crate::audit::Uki;
+use crate::audit::dpkg::{self, Package};
 use crate::audit::posture::Asked;
 use crate::epoch::Epoch;
 use crate::error::Result;
@@ -81,7 +82,7 @@ impl Adding<'_> {
     }
 
     fn all(&mut self, picked: &Picked, section: Option<&Section>) {
-        let packages = packages::installed(&picked.status());
+        let packages = dpkg::packages(&picked.status());
         let release = picked.release();
         let purls: Vec<String> = packages.iter().map(|package| binary(package, &release)).collect();
         let needs = packages::dependencies(&packages);
@@ -175,11 +176,11 @@ impl Adding<'_> {
             };
             // `POOL/NAME_VERSION_ARCH.deb`
             let arch = path.strip_suffix(".deb").and_then(|path| path.rsplit('_').next()).unwrap_or_default();
-            let package = Installed {
+            let package = Package {
                 name: name.to_owned(),
                 version: version.clone(),
                 arch: arch.to_owned(),
-                ..Installed::default()
+                ..Package::default()
             };
             let distribution = within.bom.distribution.clone();
             let release =
@@ -198,7 +199,7 @@ impl Adding<'_> {
     fn boot(&mut self, uki: &Uki, status: &str) {
         let section =
             |name: &str| uki.sections.iter().find(|(section, ..)| section == name).map(|(.., sha256)| *sha256);
-        let packages = packages::installed(status);
+        let packages = dpkg::packages(status);
         let from = packages.iter().find(|package| package.name == format!("linux-image-{}", uki.release));
         let mut kernel = Component::new(Kind::Kernel, "linux", &uki.release);
         kernel.sha256 = section(".linux");
@@ -226,7 +227,7 @@ fn release_name(release: &BTreeMap<String, String>) -> (&str, String) {
     (namespace, if version.is_empty() { id.to_owned() } else { format!("{id}-{version}") })
 }
 
-fn binary(package: &Installed, release: &BTreeMap<String, String>) -> String {
+fn binary(package: &Package, release: &BTreeMap<String, String>) -> String {
     let (namespace, distro) = release_name(release);
     let (name, version) = &package.source;
     // What scanners match advisories by, where it is not the package itself.
@@ -241,7 +242,7 @@ fn binary(package: &Installed, release: &BTreeMap<String, String>) -> String {
     Purl { kind: "deb", namespace, name: &package.name, version: &package.version, qualifiers }.to_string()
 }
 
-fn source(package: &Installed, release: &BTreeMap<String, String>) -> (String, String, String) {
+fn source(package: &Package, release: &BTreeMap<String, String>) -> (String, String, String) {
     let (namespace, distro) = release_name(release);
     let (name, version) = package.source.clone();
     let qualifiers = BTreeMap::from([("arch", "source"), ("distro", distro.as_str())]);

@@ -6,6 +6,7 @@ use std::io::{self, Read};
 use super::buildinfo::{self, BuildInfo};
 use super::copyright;
 use super::licence::Licence;
+use crate::audit::dpkg;
 use crate::bytes::Bytes;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
@@ -14,8 +15,6 @@ use crate::error::{Error, Result};
 pub const MAX_TEXT: u64 = 4 << 20;
 /// All of them together.
 const MAX_TEXTS: u64 = 512 << 20;
-/// A database of 10,000 packages has some 10 MB.
-pub const MAX_STATUS: u64 = 64 << 20;
 /// A program that is smaller was not linked by Go.
 pub const LEAST_PROGRAM: u64 = 64 << 10;
 /// Nor is one larger than this that is looked into, ...
@@ -26,13 +25,8 @@ pub const MAX_PROGRAMS: u64 = 64 << 30;
 /// Read at once.
 const CHUNK: usize = 1 << 17;
 
-/// Where the package database may be; the first that is there counts.
-const STATUS: [&str; 2] = ["/usr/lib/dpkg-db/status", "/var/lib/dpkg/status"];
-/// Databases of a file for each package, as distroless images have them.
-const STATUS_D: &str = "/var/lib/dpkg/status.d/";
 const RELEASES: [&str; 2] = ["/usr/lib/os-release", "/etc/os-release"];
 const DOC: &str = "/usr/share/doc/";
-const LISTS: [&str; 2] = ["/usr/lib/dpkg-db/info/", "/var/lib/dpkg/info/"];
 
 /// What a file is looked at for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,11 +39,11 @@ pub enum Interest {
 
 /// Whether a regular file is of interest.
 pub fn interest(path: &str, mode: u16, size: u64) -> Option<Interest> {
-    let list = LISTS.iter().any(|folder| path.starts_with(folder)) && path.ends_with(".list");
-    let single = path.starts_with(STATUS_D) && !path.ends_with(".md5sums");
+    let list = dpkg::list_of(path).is_some();
+    let single = path.starts_with(dpkg::SINGLES) && !path.ends_with(".md5sums");
     let copyright = path.strip_prefix(DOC).is_some_and(|rest| rest.split('/').nth(1) == Some("copyright"));
-    if STATUS.contains(&path) {
-        Some(Interest::Text(MAX_STATUS))
+    if dpkg::is_status(path) {
+        Some(Interest::Text(dpkg::MAX))
     } else if list || single || copyright || RELEASES.contains(&path) {
         Some(Interest::Text(MAX_TEXT))
     } else if mode & 0o111 != 0 && size >= LEAST_PROGRAM {
@@ -101,10 +95,10 @@ impl Picked {
     /// The database, as one text.
     pub fn status(&self) -> String {
         let text = |bytes: &Vec<u8>| String::from_utf8_lossy(bytes).into_owned();
-        if let Some(bytes) = STATUS.iter().find_map(|path| self.texts.get(*path)) {
+        if let Some(bytes) = dpkg::FOLDERS.iter().find_map(|folder| self.texts.get(&format!("{folder}/status"))) {
             return text(bytes);
         }
-        let singles = self.texts.iter().filter(|(path, _)| path.starts_with(STATUS_D));
+        let singles = self.texts.iter().filter(|(path, _)| path.starts_with(dpkg::SINGLES));
         singles.map(|(_, bytes)| text(bytes) + "\n\n").collect()
     }
 
@@ -137,8 +131,7 @@ impl Picked {
     pub fn owners(&self) -> BTreeMap<&str, &str> {
         let mut owners = BTreeMap::new();
         for (path, bytes) in &self.texts {
-            let name = LISTS.iter().find_map(|folder| path.strip_prefix(folder)?.strip_suffix(".list"));
-            let Some(name) = name.map(|name| name.split(':').next().unwrap_or(name)) else { continue };
+            let Some(name) = dpkg::list_of(path) else { continue };
             for line in std::str::from_utf8(bytes).unwrap_or_default().lines() {
                 if self.programs.contains_key(line) {
                     owners.entry(line).or_insert(name);
