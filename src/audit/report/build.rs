@@ -95,7 +95,7 @@ impl Build {
 
 /// Holds an image against what the profile that it carries asks for.
 fn posture(side: &Side, epoch: Epoch, addons: Vec<(String, String)>) -> Result<Option<posture::Report>> {
-    let Some((disk, root)) = side.disk.as_ref().and_then(|disk| Some((disk, disk.root.as_ref()?))) else {
+    let Some((disk, root)) = side.disk.as_ref().zip(side.root()) else {
         return Ok(None);
     };
     let addons = addons.into_iter().map(|(_, words)| words).collect();
