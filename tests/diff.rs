@@ -161,6 +161,23 @@ fn what_is_in_the_initrd() {
 }
 
 #[test]
+fn the_initrd_of_another_kernel() {
+    let folder = tempfile::tempdir().unwrap();
+    image(folder.path(), "a.raw", small::tree(&["dm-verity", "squashfs"]));
+    let release = "6.13.0-test";
+    let other = small::tree_of(release, &["dm-verity", "squashfs", "virtio_blk"]);
+    image_of(folder.path(), "b.raw", other, &Asked { release, ..Asked::default() });
+    let (out, _) = run(0, folder.path(), &["a.raw", "b.raw"]);
+    let initrd = out.split("\n\n").find(|section| section.starts_with("Initrd")).unwrap();
+    let lines: Vec<&str> = initrd.lines().collect();
+    // The same modules lie in another folder, which is no difference.
+    assert_eq!(lines.len(), 3, "{out}");
+    assert!(lines[1].starts_with("  + lib/modules/*/kernel/virtio_blk.ko  file of "), "{out}");
+    assert!(lines[1].ends_with("0644 0:0 <- another kernel"), "{out}");
+    assert!(out.contains("  ~ kernel  6.12.0-test -> 6.13.0-test\n"), "{out}");
+}
+
+#[test]
 fn container_images_by_their_names() {
     let preload = |tree: &mut Tree, digit: &str| {
         let digest = digit.repeat(64);
@@ -402,6 +419,12 @@ fn times_alone_are_cosmetic() {
     assert!(out.ends_with("\ncosmetic only: nothing but ids, times and what follows from them differs\n"), "{out}");
     let (_, err) = run(5, folder.path(), &["--exit-code", "a.raw", "b.raw"]);
     assert!(err.contains("ids and times only"), "{err}");
+    // Other times, another root hash, other ids.
+    let (all, _) = run(0, folder.path(), &["--all", "a.raw", "b.raw"]);
+    assert!(
+        all.contains("~ times of ") && all.contains("~ partition 2: id  ") && all.contains("~ root hash  "),
+        "{all}"
+    );
     run(0, folder.path(), &["--fail-on", "setuid,unowned", "a.raw", "b.raw"]);
 }
 

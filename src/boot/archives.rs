@@ -182,3 +182,35 @@ impl<R: Read> Archive<'_, R> {
         self.left.take(count)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::boot::cpio::{Cpio, FILE, PROGRAM};
+    use crate::epoch::Epoch;
+
+    #[test]
+    fn members_come_back_with_their_bytes_and_no_more_than_is_allowed() {
+        let mut cpio = Cpio::new(Epoch(7));
+        cpio.entry("init", PROGRAM, (0, 0), b"init").unwrap();
+        cpio.entry("zeros", FILE, (0, 0), &vec![0; 1 << 20]).unwrap();
+        let packed = zstd::encode_all(&cpio.finish().unwrap()[..], 1).unwrap();
+        let mut seen = Vec::new();
+        let whole = read(&packed, 2 << 20, &mut |member, content| {
+            // Whatever of a member is not read is passed over.
+            let mut bytes = Vec::new();
+            content.take(10).read_to_end(&mut bytes)?;
+            seen.push((member.clone(), bytes));
+            Ok(())
+        });
+        assert!(whole.unwrap());
+        let init = Member { path: b"init".to_vec(), mode: PROGRAM, owner: (0, 0), mtime: 7, size: 4, device: (0, 0) };
+        assert_eq!(seen[0], (init, b"init".to_vec()));
+        assert_eq!((seen.len(), seen[1].0.size, seen[1].1.len()), (2, 1 << 20, 10));
+        assert!(packed.len() < 4096);
+        let refused = read(&packed, 1 << 19, &mut |_, _| Ok(())).unwrap_err();
+        assert_eq!(refused.message(), "more than 524288 bytes, unpacked");
+        let stopped = read(&packed, 2 << 20, &mut |_, _| Err(Error::user("enough"))).unwrap_err();
+        assert_eq!(stopped.message(), "enough");
+    }
+}

@@ -60,12 +60,17 @@ pub fn put(tree: &mut Tree, path: &str, bytes: Vec<u8>) {
 
 /// A kernel with `modules`, and the programs that firmware starts.
 pub fn tree(modules: &[&str]) -> Tree {
+    tree_of(RELEASE, modules)
+}
+
+/// The same of another release.
+pub fn tree_of(release: &str, modules: &[&str]) -> Tree {
     let mut tree = Tree::default();
     for name in modules {
-        let path = format!("/usr/lib/modules/{RELEASE}/kernel/{name}.ko");
+        let path = format!("/usr/lib/modules/{release}/kernel/{name}.ko");
         put(&mut tree, &path, binaries::module(&[], &["printk"], &[]));
     }
-    put(&mut tree, &format!("/boot/vmlinuz-{RELEASE}"), b"kernel".repeat(1000));
+    put(&mut tree, &format!("/boot/vmlinuz-{release}"), b"kernel".repeat(1000));
     put(&mut tree, "/usr/lib/os-release", b"ID=test\n".to_vec());
     for name in ["linuxx64.efi.stub", "systemd-bootx64.efi", "addonx64.efi.stub"] {
         put(&mut tree, &format!("/usr/lib/systemd/boot/efi/{name}"), binaries::stub());
@@ -91,11 +96,13 @@ pub struct Asked {
     pub init: Vec<u8>,
     /// MiB of a slot.
     pub slot: u64,
+    /// The release of the tree's kernel.
+    pub release: &'static str,
 }
 
 impl Default for Asked {
     fn default() -> Self {
-        Asked { words: Vec::new(), init: b"init".to_vec(), slot: 4 }
+        Asked { words: Vec::new(), init: b"init".to_vec(), slot: 4, release: RELEASE }
     }
 }
 
@@ -110,7 +117,7 @@ impl Small {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&folder.path().join("store")).unwrap();
         let image = image();
-        let modules = depmod(&mut tree, RELEASE, EPOCH, None, 1).unwrap();
+        let modules = depmod(&mut tree, asked.release, EPOCH, None, 1).unwrap();
         let options = Options { level: 1, epoch: EPOCH.0, ..Options::default() };
         let (root, _) = root::pack(&tree, &store, &options, &Guid::seed(&image.id), &Report::silent()).unwrap();
         let parts = Parts::find(&tree, image.arch, modules).unwrap();

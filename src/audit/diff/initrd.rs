@@ -23,6 +23,8 @@ const MAX_TEXT: usize = 16 << 20;
 /// Where modules lie, and the list of those that are loaded.
 const MODULES: &str = "lib/modules/";
 const LIST: &str = "modules";
+/// How packed modules end.
+const PACKED: [&str; 3] = [".xz", ".zst", ".gz"];
 
 /// A member; the last of its name counts, as the kernel has it.
 struct Member {
@@ -125,7 +127,12 @@ fn inside(a: &Side, b: &Side, mine: &Members, theirs: &Members, found: &mut Foun
     let names = |members: &'_ Members, release: Option<&str>| -> BTreeMap<String, String> {
         let of_kernel = release.filter(|_| before != after).map(|release| format!("{MODULES}{release}"));
         let common = |path: &String| match of_kernel.as_ref().and_then(|folder| path.strip_prefix(folder.as_str())) {
-            Some(rest) if rest.is_empty() || rest.starts_with('/') => format!("{MODULES}*{rest}"),
+            Some(rest) if rest.is_empty() || rest.starts_with('/') => {
+                // However each of them is packed.
+                let plain =
+                    PACKED.iter().find_map(|ending| rest.strip_suffix(ending).filter(|rest| rest.ends_with(".ko")));
+                format!("{MODULES}*{}", plain.unwrap_or(rest))
+            }
             _ => path.clone(),
         };
         members.keys().map(|path| (common(path), path.clone())).collect()
@@ -175,7 +182,8 @@ fn inside(a: &Side, b: &Side, mine: &Members, theirs: &Members, found: &mut Foun
 fn cause(a: &Side, b: &Side, name: &str, change: Change) -> Change {
     let module = name.starts_with(MODULES) || name == LIST;
     if module && release(a) != release(b) {
-        let change = change.because("another kernel");
+        let mut change = change.because("another kernel");
+        change.group = Some("modules of the initrd".to_owned());
         return if change.kind == Kind::Changed { change.weigh(Weight::Follows) } else { change };
     }
     if let (Some(before), Some(after)) = (a.root(), b.root())
