@@ -21,6 +21,10 @@ pub enum Bus {
     Scsi,
     /// SCSI, on LSI's MegaRAID controller, as servers have it; OVMF does not know it, a BIOS does.
     Megaraid,
+    /// SCSI, on VMware's paravirtual controller.
+    Pvscsi,
+    /// SCSI, on LSI's SAS1068, which VMware calls "LSI Logic SAS"; only the generic kernel knows it.
+    Mptsas,
 }
 
 /// What the network is to the machine.
@@ -232,6 +236,8 @@ impl Machine<'_> {
         match options.bus {
             Bus::Scsi => line.words(["-device", "virtio-scsi-pci,id=scsi"]),
             Bus::Megaraid => line.words(["-device", "megasas-gen2,id=scsi"]),
+            Bus::Pvscsi => line.words(["-device", "pvscsi,id=scsi"]),
+            Bus::Mptsas => line.words(["-device", "mptsas1068,id=scsi"]),
             Bus::Virtio | Bus::Nvme => {}
         }
         for (index, path) in self.extra.iter().enumerate() {
@@ -292,7 +298,7 @@ impl Machine<'_> {
         let device = match self.options.bus {
             Bus::Virtio => format!("virtio-blk-pci,drive={id}{more}"),
             Bus::Nvme => format!("nvme,drive={id},serial={id}{more}"),
-            Bus::Scsi | Bus::Megaraid => format!("scsi-hd,bus=scsi.0,drive={id}{more}"),
+            Bus::Scsi | Bus::Megaraid | Bus::Pvscsi | Bus::Mptsas => format!("scsi-hd,bus=scsi.0,drive={id}{more}"),
         };
         line.words(["-device", &device]);
     }
@@ -452,6 +458,8 @@ mod tests {
             (Bus::Scsi, "-device scsi-hd,bus=scsi.0,drive=disk,bootindex=0"),
             (Bus::Megaraid, "-device megasas-gen2,id=scsi"),
             (Bus::Megaraid, "-device scsi-hd,bus=scsi.0,drive=disk,bootindex=0"),
+            (Bus::Pvscsi, "-device pvscsi,id=scsi"),
+            (Bus::Mptsas, "-device mptsas1068,id=scsi"),
         ];
         for (bus, device) in devices {
             assert!(line(&Options { bus, ..options() }, Vec::new()).contains(device), "{device}");
