@@ -106,6 +106,72 @@ impl RootPath {
     }
 }
 
+/// As many links as Linux follows in one path (`path_resolution(7)`).
+pub const MAX_LINKS: usize = 40;
+
+/// What a walk over links finds at a path.
+pub enum Found {
+    /// A link and its target.
+    Link(Box<[u8]>),
+    /// Anything else.
+    There,
+    /// Nothing.
+    Nothing,
+}
+
+/// Where a walk over links ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Followed {
+    /// At something.
+    There(RootPath),
+    /// At a last component that is not there; the folder is.
+    Absent(RootPath),
+    /// At a component before the last that is not there.
+    Lost(RootPath),
+    /// Behind more than [`MAX_LINKS`] links.
+    Endless,
+}
+
+impl RootPath {
+    /// Follows all links of a path as a running system would, never out of the root; that of its last component, too,
+    /// if `last` says so.
+    ///
+    /// # Errors
+    /// Those of `look`, which says what is at a path whose folders are no links.
+    pub fn follow(&self, last: bool, mut look: impl FnMut(&RootPath) -> Result<Found>) -> Result<Followed> {
+        let mut todo: Vec<Vec<u8>> = self.components().rev().map(<[u8]>::to_vec).collect();
+        let mut at = RootPath::root();
+        let mut links = 0;
+        while let Some(name) = todo.pop() {
+            match &name[..] {
+                b"" | b"." => continue,
+                b".." => {
+                    at = at.parent().unwrap_or(at);
+                    continue;
+                }
+                _ => {}
+            }
+            let next = at.join(&name)?;
+            match look(&next)? {
+                Found::Link(target) if last || !todo.is_empty() => {
+                    links += 1;
+                    if links > MAX_LINKS {
+                        return Ok(Followed::Endless);
+                    }
+                    if target.starts_with(b"/") {
+                        at = RootPath::root();
+                    }
+                    todo.extend(target.split(|byte| *byte == b'/').rev().map(<[u8]>::to_vec));
+                }
+                Found::Link(_) | Found::There => at = next,
+                Found::Nothing if todo.is_empty() => return Ok(Followed::Absent(next)),
+                Found::Nothing => return Ok(Followed::Lost(next)),
+            }
+        }
+        Ok(Followed::There(at))
+    }
+}
+
 fn bad(path: &[u8], why: &str) -> Error {
     Error::user(format!("the path `{}` {why}", path.escape_ascii()))
 }

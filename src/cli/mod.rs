@@ -269,6 +269,11 @@ pub(crate) fn put(path: Option<&Path>, document: &[u8]) -> Result<()> {
     path.map_or_else(|| print(document), |path| temp::write_file(path, document))
 }
 
+/// Whether a profile is meant, not an image nor a folder.
+pub(crate) fn is_profile(path: &Path) -> bool {
+    !path.is_dir() && path.extension().is_some_and(|ending| ending == "toml")
+}
+
 /// Writes data to standard output; a reader that went away (`| head`) is no error.
 pub(crate) fn print(bytes: &[u8]) -> Result<()> {
     let mut out = std::io::stdout().lock();

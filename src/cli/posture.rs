@@ -74,7 +74,7 @@ impl Args {
 
     /// Whether a profile is given, which takes a store.
     pub fn of_profile(&self) -> bool {
-        !self.what().is_dir() && self.what().extension().is_some_and(|ending| ending == "toml")
+        super::is_profile(self.what())
     }
 
     fn sets(&self) -> Option<&[Set]> {

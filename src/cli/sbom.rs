@@ -37,7 +37,7 @@ pub struct Args {
 impl Args {
     /// Whether a profile is given, which takes a store.
     pub fn of_profile(&self) -> bool {
-        !self.what.is_dir() && self.what.extension().is_some_and(|ending| ending == "toml")
+        super::is_profile(&self.what)
     }
 }
 

@@ -45,7 +45,7 @@ pub fn run(args: &Args, cx: &Context<'_>) -> Result<()> {
     }
     let folder = TempFolder::new_in(beside(&args.output))?;
     let carried = folder.path().join(".record");
-    let path = match args.what.extension().is_some_and(|ending| ending == "toml") {
+    let path = match super::is_profile(&args.what) {
         true => args.what.clone(),
         false => {
             std::fs::create_dir(&carried).context(|| format!("making `{}`", carried.display()))?;

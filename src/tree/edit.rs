@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use super::{Directory, Entry, Kind, Leaf, LeafId, Meta, Tree};
 use crate::error::{Error, Result};
-use crate::path::RootPath;
+use crate::path::{Followed, Found, RootPath};
 
 /// A node to put into a tree.
 #[derive(Debug, Clone)]
@@ -36,9 +36,6 @@ impl<'a> NodeRef<'a> {
         }
     }
 }
-
-/// As many links as a path may go through; the kernel's own limit (`path_resolution(7)`).
-const MAX_LINKS: usize = 40;
 
 impl Tree {
     /// The node at `path`; links are not followed.
@@ -78,37 +75,17 @@ impl Tree {
     /// Where `path` leads when links are followed, inside this root; none where a link
     /// points nowhere or in a circle. The last component need not exist.
     pub fn resolve(&self, path: &RootPath) -> Option<RootPath> {
-        let mut links = 0;
-        let mut todo: Vec<Box<[u8]>> = path.components().rev().map(Into::into).collect();
-        let mut at: Vec<Box<[u8]>> = Vec::new();
-        while let Some(name) = todo.pop() {
-            match &*name {
-                b"." | b"" => continue,
-                b".." => {
-                    at.pop();
-                    continue;
-                }
-                _ => at.push(name),
-            }
-            let here = RootPath::new(joined(&at)).ok()?;
-            match self.get(&here) {
-                Some(NodeRef::Leaf(_, Leaf { kind: Kind::Symlink(target), .. })) => {
-                    links += 1;
-                    if links > MAX_LINKS {
-                        return None;
-                    }
-                    at.pop();
-                    if target.starts_with(b"/") {
-                        at.clear();
-                    }
-                    todo.extend(target.split(|byte| *byte == b'/').rev().map(Into::into));
-                }
-                Some(_) => {}
-                None if todo.is_empty() => {}
-                None => return None,
-            }
+        let followed = path.follow(true, |path| {
+            Ok(match self.get(path) {
+                Some(NodeRef::Leaf(_, Leaf { kind: Kind::Symlink(target), .. })) => Found::Link(target.clone()),
+                Some(_) => Found::There,
+                None => Found::Nothing,
+            })
+        });
+        match followed.ok()? {
+            Followed::There(path) | Followed::Absent(path) => Some(path),
+            Followed::Lost(_) | Followed::Endless => None,
         }
-        RootPath::new(joined(&at)).ok()
     }
 
     /// Puts a node at `path`, making missing parents (0755, root, the node's time). What was there is
@@ -268,13 +245,6 @@ impl Tree {
         }
         Ok(at)
     }
-}
-
-fn joined(parts: &[Box<[u8]>]) -> Vec<u8> {
-    if parts.is_empty() {
-        return b"/".to_vec();
-    }
-    parts.iter().flat_map(|part| std::iter::once(&b'/').chain(part.iter())).copied().collect()
 }
 
 #[cfg(test)]

@@ -21,10 +21,8 @@ pub enum Bus {
     Scsi,
     /// SCSI, on LSI's MegaRAID controller, as servers have it; OVMF does not know it, a BIOS does.
     Megaraid,
-    /// SCSI, on VMware's paravirtual controller.
+    /// SCSI, on VMware's paravirtual controller; Debian's OVMF does not know it, a BIOS does.
     Pvscsi,
-    /// SCSI, on LSI's SAS1068, which VMware calls "LSI Logic SAS"; only the generic kernel knows it.
-    Mptsas,
 }
 
 /// What the network is to the machine.
@@ -237,7 +235,6 @@ impl Machine<'_> {
             Bus::Scsi => line.words(["-device", "virtio-scsi-pci,id=scsi"]),
             Bus::Megaraid => line.words(["-device", "megasas-gen2,id=scsi"]),
             Bus::Pvscsi => line.words(["-device", "pvscsi,id=scsi"]),
-            Bus::Mptsas => line.words(["-device", "mptsas1068,id=scsi"]),
             Bus::Virtio | Bus::Nvme => {}
         }
         for (index, path) in self.extra.iter().enumerate() {
@@ -298,7 +295,7 @@ impl Machine<'_> {
         let device = match self.options.bus {
             Bus::Virtio => format!("virtio-blk-pci,drive={id}{more}"),
             Bus::Nvme => format!("nvme,drive={id},serial={id}{more}"),
-            Bus::Scsi | Bus::Megaraid | Bus::Pvscsi | Bus::Mptsas => format!("scsi-hd,bus=scsi.0,drive={id}{more}"),
+            Bus::Scsi | Bus::Megaraid | Bus::Pvscsi => format!("scsi-hd,bus=scsi.0,drive={id}{more}"),
         };
         line.words(["-device", &device]);
     }
@@ -459,7 +456,6 @@ mod tests {
             (Bus::Megaraid, "-device megasas-gen2,id=scsi"),
             (Bus::Megaraid, "-device scsi-hd,bus=scsi.0,drive=disk,bootindex=0"),
             (Bus::Pvscsi, "-device pvscsi,id=scsi"),
-            (Bus::Mptsas, "-device mptsas1068,id=scsi"),
         ];
         for (bus, device) in devices {
             assert!(line(&Options { bus, ..options() }, Vec::new()).contains(device), "{device}");

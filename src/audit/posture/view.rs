@@ -6,13 +6,11 @@ use std::sync::Arc;
 use crate::audit::Uki;
 use crate::audit::inventory::Inventory;
 use crate::error::Result;
-use crate::path::RootPath;
+use crate::path::{Followed, Found, RootPath};
 use crate::record;
 use crate::squashfs::NodeKind;
 use crate::tree::{Content, Kind as Leaf, Meta, NodeRef, Tree};
 
-/// As many links as Linux follows.
-const MAX_LINKS: usize = 40;
 /// A configuration is read up to here; ours have some kB.
 const MAX_TEXT: u64 = 4 << 20;
 
@@ -126,34 +124,17 @@ impl<'a> View<'a> {
 
     /// Where a path leads when links are followed; none where that is nothing.
     pub fn resolve(&self, path: &RootPath) -> Option<RootPath> {
-        let mut todo: Vec<Vec<u8>> = path.components().rev().map(<[u8]>::to_vec).collect();
-        let mut at = RootPath::root();
-        let mut links = 0;
-        while let Some(name) = todo.pop() {
-            match &name[..] {
-                b"" | b"." => continue,
-                b".." => {
-                    at = at.parent().unwrap_or(at);
-                    continue;
-                }
-                _ => {}
-            }
-            let next = at.join(&name).ok()?;
-            match self.nodes.get(&next)?.kind {
-                Kind::Link(target) => {
-                    links += 1;
-                    if links > MAX_LINKS {
-                        return None;
-                    }
-                    if target.starts_with(b"/") {
-                        at = RootPath::root();
-                    }
-                    todo.extend(target.split(|byte| *byte == b'/').rev().map(<[u8]>::to_vec));
-                }
-                _ => at = next,
-            }
+        let followed = path.follow(true, |path| {
+            Ok(match self.nodes.get(path).map(|node| node.kind) {
+                Some(Kind::Link(target)) => Found::Link(target.into()),
+                Some(_) => Found::There,
+                None => Found::Nothing,
+            })
+        });
+        match followed {
+            Ok(Followed::There(path)) => Some(path),
+            _ => None,
         }
-        Some(at)
     }
 
     /// The bytes of a file of at most `limit` bytes; none of anything else.
