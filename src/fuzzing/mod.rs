@@ -10,6 +10,7 @@ mod bill;
 mod boot;
 mod disk;
 mod format;
+mod posture;
 mod record;
 mod system;
 
@@ -22,6 +23,7 @@ pub use bill::{buildinfo, copyright, oci};
 pub use boot::{cmdline, efi, pe, tpm};
 pub use disk::{fat, gpt, image, verity};
 pub use format::format;
+pub use posture::posture;
 pub use record::{lock, manifest, memory, packs, profile};
 pub use system::{elf, module, pam, script, sysusers, tmpfiles, unit};
 
@@ -55,6 +57,7 @@ pub const TARGETS: &[Target] = &[
     ("pam", pam),
     ("patch", patch),
     ("pe", pe),
+    ("posture", posture),
     ("profile", profile),
     ("program", program),
     ("relation", relation),
