@@ -41,7 +41,7 @@ fn shell_words(text: &str) -> Vec<String> {
 }
 
 fn verb(words: &[String]) -> &str {
-    let verbs = ["lock", "build", "lint", "boot"];
+    let verbs = ["lock", "posture", "build", "lint", "boot"];
     words.iter().find(|word| verbs.contains(&word.as_str())).unwrap_or_else(|| panic!("{words:?} names no verb"))
 }
 
@@ -60,7 +60,9 @@ fn every_step_of_every_ci_system_does_what_it_says() {
         let path = entry.unwrap().path();
         drop(fs::remove_dir_all(folder.join("out")));
         let commands = commands(&fs::read_to_string(&path).unwrap());
-        let verbs: Vec<String> = commands.iter().map(|words| verb(words).to_owned()).collect();
+        // One system shows findings beside the lines of a change.
+        let verbs = commands.iter().map(|words| verb(words).to_owned()).filter(|verb| verb != "posture");
+        let verbs: Vec<String> = verbs.collect();
         assert!(verbs.starts_with(&["lock".into(), "build".into(), "lint".into()]), "{}: {verbs:?}", path.display());
         for words in commands {
             let mut command = house.tool("store");
