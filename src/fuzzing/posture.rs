@@ -37,7 +37,8 @@ pub fn posture(bytes: &[u8]) {
     let view = View::of_build(&tree, line, vec![part()]);
     let report = check(&view, &asked).expect("all files can be read");
     let anchor = Anchor { uri: "x".to_owned(), line: 1 };
-    let forms = [text(&report, true), markdown(&report), json(&report).to_string(), sarif(&report, &anchor).to_string()];
+    let forms =
+        [text(&report, true), markdown(&report), json(&report).to_string(), sarif(&report, &anchor).to_string()];
     assert!(forms[0].chars().all(|c| c == '\n' || !c.is_control()));
     assert!(forms.iter().all(|form| form.len() < (1 << 20) + 64 * bytes.len()));
 }
