@@ -250,6 +250,20 @@ fn files_with_their_owners() {
         &told(|tree| tree.put_link(&path("/etc/late"), Meta::new(0o777, EPOCH.0), b"tool.conf").unwrap()),
         "Files (1 added)\n  ! /etc/late  link to tool.conf",
     );
+    only(
+        &told(|tree| assert!(tree.remove(&path("/etc/tool.conf")))),
+        "Files (1 removed, -14 B)\n  - /etc/tool.conf  file of 14 bytes, 0644 0:0 <- of tool 2.0-1, which is the same in both",
+    );
+    only(
+        &told(|tree| tree.meta_mut(&path("/usr/bin/tool")).unwrap().uid = 7),
+        "Files (1 changed)\n  ~ /usr/bin/tool  file of 9 bytes, 0644 0:0 -> file of 9 bytes, 0644 7:0 \
+         <- of tool 2.0-1, which is the same in both",
+    );
+    only(
+        &told(|tree| tree.meta_mut(&path("/usr/bin/tool")).unwrap().set_xattr(b"user.late", b"x")),
+        "Files (1 changed)\n  ~ /usr/bin/tool  file of 9 bytes, 0644 0:0 -> file of 9 bytes, 0644 0:0, user.late=x \
+         <- of tool 2.0-1, which is the same in both",
+    );
 }
 
 #[test]
@@ -476,6 +490,25 @@ fn every_form_tells_the_same() {
     let files = value["topics"].as_array().unwrap().iter().find(|topic| topic["topic"] == "files").unwrap();
     assert_eq!(files["changes"][0]["what"], "/usr/bin/<b>late");
     assert_eq!(files["changes"][0]["flags"], serde_json::json!(["unowned"]));
+    // It is what the schema says.
+    let schema = Command::new(env!("CARGO_BIN_EXE_imagebuild")).args(["schema", "diff"]).output().unwrap();
+    let schema: serde_json::Value = serde_json::from_slice(&schema.stdout).unwrap();
+    let resolved = |place: &str| {
+        let node = schema.pointer(place).unwrap();
+        let name = node.get("$ref").and_then(|name| name.as_str()).map(|name| name.trim_start_matches('#'));
+        name.map_or(node, |name| schema.pointer(name).unwrap())
+    };
+    let fits = |schema: &serde_json::Value, value: &serde_json::Value| {
+        let (keys, known) = (value.as_object().unwrap(), schema["properties"].as_object().unwrap());
+        assert!(keys.keys().all(|key| known.contains_key(key)), "{value}");
+        let required = schema["required"].as_array().unwrap().iter().filter_map(|key| key.as_str());
+        required.for_each(|key| assert!(keys.contains_key(key), "{key} in {value}"));
+    };
+    fits(&schema, &value);
+    for topic in value["topics"].as_array().unwrap() {
+        fits(resolved("/$defs/Section"), topic);
+        topic["changes"].as_array().unwrap().iter().for_each(|change| fits(resolved("/$defs/Change"), change));
+    }
     let (markdown, _) = run(0, folder.path(), &["--format", "markdown", "a.raw", "b.raw"]);
     assert!(markdown.contains("- ⚠️ `/usr/bin/<b>late` `file of 1 bytes, 0644 0:0` **unowned**"), "{markdown}");
     run(0, folder.path(), &["--format", "html", "-o", "d.html", "a.raw", "b.raw"]);

@@ -165,7 +165,7 @@ enum Verb {
     Man(man::Args),
     /// Write a commented profile that builds as it stands.
     New(new::Args),
-    /// Print the JSON schema of the profile or the manifest.
+    /// Print the JSON schema of the profile, the manifest, a comparison or a plan.
     Schema(schema::Args),
     /// Print what a profile means, every default included.
     Show(show::Args),

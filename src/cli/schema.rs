@@ -1,4 +1,4 @@
-//! `schema`: the JSON schema of the profile, of the manifest, or of a comparison.
+//! `schema`: the JSON schema of the profile, of the manifest, of a comparison, or of a plan.
 
 use clap::ValueEnum;
 

@@ -52,7 +52,8 @@ struct Package<'a> {
 impl Document<'_> {
     /// The JSON schema.
     pub fn schema() -> serde_json::Value {
-        let settings = schemars::generate::SchemaSettings::draft2020_12();
+        // Of what is written: what is empty is left out.
+        let settings = schemars::generate::SchemaSettings::draft2020_12().for_serialize();
         settings.into_generator().into_root_schema_for::<Document>().to_value()
     }
 }
