@@ -45,6 +45,17 @@ fn one_output_more() {
     let own: Vec<&str> = body.lines().filter(|line| line.starts_with("  ") && !line.starts_with("    ")).collect();
     assert_eq!(own, [wanted], "{told}");
     assert!(verdict.starts_with("1 difference, "), "{told}");
+
+    // A manifest and a profile, or an image, are compared by what both know.
+    let text = fs::read_to_string(house.profile()).unwrap();
+    let text = text.replacen("version = \"1\"", "version = \"2\"", 1).replacen("never boots", "seldom boots", 1);
+    fs::write(house.profile(), text).unwrap();
+    for side in ["a/manifest.json", "a/small_1.raw"] {
+        let told = diff(&house, &[side, "small.toml"]);
+        assert!(told.contains("  ~ image.version  1 -> 2"), "{side}: {told}");
+        assert!(told.contains("  ! waive.kubelet-supported.reason  never boots -> seldom boots"), "{side}: {told}");
+    }
+    assert!(diff(&house, &["a/manifest.json", "a/small_1.raw"]).ends_with("\nno difference\n"));
 }
 
 #[test]

@@ -164,6 +164,17 @@ fn a_profile_brings_its_lock() {
 }
 
 #[test]
+fn modes_are_flagged_as_those_of_files_are() {
+    let suid = profile("text = \"hello\\n\"", "text = \"hello\\n\"\nmode = \"4755\"");
+    assert!(suid.contains("  ! /etc/motd  mode 0644 -> mode 4755 <- b.toml:27\n"), "{suid}");
+    assert!(suid.ends_with("to look at: setuid 1\n"), "{suid}");
+    let open = profile("[[output]]", "[[mode]]\npath = \"/srv\"\nmode = \"0777\"\n[[output]]");
+    assert!(open.ends_with("to look at: world-writable 1\n"), "{open}");
+    let sticky = profile("[[output]]", "[[mode]]\npath = \"/srv\"\nmode = \"1777\"\n[[output]]");
+    assert!(sticky.contains("+ /srv  mode 1777") && !sticky.contains("to look at"), "{sticky}");
+}
+
+#[test]
 fn a_revision_of_a_repository_is_a_side() {
     let folder = tempfile::tempdir().unwrap();
     let git = |arguments: &[&str]| {

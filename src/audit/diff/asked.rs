@@ -38,8 +38,10 @@ pub fn compare(a: &Side, b: &Side, found: &mut Found) {
         if topic == Topic::Outputs && path.starts_with("output[") && a.manifest.is_some() && b.manifest.is_some() {
             change = change.weigh(Weight::Follows).because("told by its files");
         }
-        for flag in flags(path, change.kind) {
-            change.flags.insert(flag);
+        change.flags.extend(flags(path, change.kind));
+        // Files that are there speak for themselves.
+        if a.root().is_none() || b.root().is_none() {
+            change.flags.extend(raised(path, old, new));
         }
         found.add(topic, change);
     });
@@ -74,6 +76,24 @@ fn flags(path: &str, kind: Kind) -> Vec<Flag> {
     // One rule fewer.
     if path.starts_with("posture.") && kind != Kind::Added {
         flags.push(Flag::Waiver);
+    }
+    flags
+}
+
+/// What the mode that a line asks for gives, and did not give before.
+fn raised(path: &str, old: Option<&Leaf>, new: Option<&Leaf>) -> Vec<Flag> {
+    let kinds = ["file[", "mode[", "directory["];
+    if !path.ends_with("].mode") || !kinds.iter().any(|kind| path.starts_with(kind)) {
+        return Vec::new();
+    }
+    let mode = |leaf: Option<&Leaf>| leaf.and_then(|leaf| u16::from_str_radix(&leaf.value, 8).ok()).unwrap_or(0);
+    let (old, new) = (mode(old), mode(new));
+    let mut flags = Vec::new();
+    if new & !old & 0o6000 != 0 && !path.starts_with("directory[") {
+        flags.push(Flag::Setuid);
+    }
+    if new & !old & 0o002 != 0 && new & 0o1000 == 0 {
+        flags.push(Flag::WorldWritable);
     }
     flags
 }

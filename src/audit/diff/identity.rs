@@ -39,21 +39,32 @@ fn named(a: &Side, b: &Side, found: &mut Found) -> crate::Result<()> {
             found.extend(Topic::Identity, Change::of(what, old, new));
         });
     }
+    if let (Some(before), Some(after)) = (stated(a), stated(b)) {
+        pairs(&before, &after, |what, old, new| found.extend(Topic::Identity, Change::of(what, old, new)));
+    }
     if let (Some(before), Some(after)) = (&a.manifest, &b.manifest) {
-        let (old, new) = (&before.image, &after.image);
-        for (what, old, new) in [
-            ("image.id", old.id.clone(), new.id.clone()),
-            ("image.version", old.version.clone(), new.version.clone()),
-            ("image.arch", old.arch.to_string(), new.arch.to_string()),
-        ] {
-            found.extend(Topic::Identity, Change::of(what, Some(old), Some(new)));
-        }
         let tool = Change::of("imagebuild", Some(before.imagebuild.clone()), Some(after.imagebuild.clone()));
         found.extend(Topic::Identity, tool);
         let fast = |fast: bool| Some(if fast { "a fast build" } else { "a release" }.to_owned());
         found.extend(Topic::Identity, Change::of("packed as", fast(before.fast), fast(after.fast)));
     }
     Ok(())
+}
+
+/// What a side says that its image is.
+fn stated(side: &Side) -> Option<BTreeMap<String, String>> {
+    let of = |what: &str, value: String| (format!("image.{what}"), value);
+    if let Some(image) = side.manifest.as_ref().map(|manifest| &manifest.image) {
+        let arch = image.arch.to_string();
+        return Some([of("id", image.id.clone()), of("version", image.version.clone()), of("arch", arch)].into());
+    }
+    let leaves = &side.profile.as_ref()?.leaves.0;
+    Some(
+        ["id", "version", "arch"]
+            .iter()
+            .filter_map(|what| Some(of(what, leaves.get(&format!("image.{what}"))?.value.clone())))
+            .collect(),
+    )
 }
 
 /// Digests and moments.
@@ -123,9 +134,9 @@ fn waived(a: &Side, b: &Side, found: &mut Found) {
         let gone = change.kind == Kind::Removed;
         change.flag_if(Flag::Waiver, !gone)
     };
-    if let (Some(before), Some(after)) = (&a.manifest, &b.manifest) {
-        pairs(&before.waivers, &after.waivers, |id, old, new| {
-            found.extend(Topic::Waivers, Change::of(format!("waive.{id}.reason"), old, new).map(flagged));
+    if let (Some(before), Some(after)) = (reasons(a), reasons(b)) {
+        pairs(&before, &after, |what, old, new| {
+            found.extend(Topic::Waivers, Change::of(what, old, new).map(flagged));
         });
     }
     if let (Some(before), Some(after)) = (&a.lock, &b.lock)
@@ -136,4 +147,15 @@ fn waived(a: &Side, b: &Side, found: &mut Found) {
             found.extend(Topic::Waivers, Change::of(format!("userland.without.{name}"), old, new).map(flagged));
         });
     }
+}
+
+/// Why checks are given up, by the profile's names for it.
+fn reasons(side: &Side) -> Option<BTreeMap<String, String>> {
+    if let Some(manifest) = &side.manifest {
+        let waivers = manifest.waivers.iter();
+        return Some(waivers.map(|(id, reason)| (format!("waive.{id}.reason"), reason.clone())).collect());
+    }
+    let leaves = side.profile.as_ref()?.leaves.0.iter();
+    let waivers = leaves.filter(|(path, _)| path.starts_with("waive.") && path.ends_with(".reason"));
+    Some(waivers.map(|(path, leaf)| (path.clone(), leaf.value.clone())).collect())
 }

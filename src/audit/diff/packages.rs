@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use super::change::{Change, Flag, Kind, Topic};
 use super::side::Side;
 use super::{Found, pairs};
+use crate::audit::inventory::Inventory;
 use crate::digest::Digest;
 use crate::lock::{Input, Location};
 use crate::source::apt::version;
@@ -27,7 +28,11 @@ struct Known {
 
 /// Compares packages where both sides know theirs, and locks where both have one.
 pub fn compare(a: &Side, b: &Side, found: &mut Found) {
-    if let (Some(before), Some(after)) = (known(a), known(b)) {
+    if let (Some(mut before), Some(mut after)) = (known(a), known(b)) {
+        // Bytes installed and bytes of package files are not to be compared.
+        if installed(a).is_some() != installed(b).is_some() {
+            before.values_mut().chain(after.values_mut()).for_each(|known| known.size = None);
+        }
         pairs(&before, &after, |name, old, new| {
             found.extend(Topic::Packages, change(name, old.as_ref(), new.as_ref()));
         });
@@ -66,6 +71,11 @@ fn short(digest: &Digest) -> String {
     digest.to_string().chars().take(16).collect()
 }
 
+/// The root whose packages are known.
+fn installed(side: &Side) -> Option<&Inventory> {
+    side.root().filter(|root| root.has_database())
+}
+
 /// The best that a side knows: its lock, what is installed, its manifest.
 fn known(side: &Side) -> Option<BTreeMap<String, Known>> {
     let mut out: Option<BTreeMap<String, Known>> = None;
@@ -84,7 +94,7 @@ fn known(side: &Side) -> Option<BTreeMap<String, Known>> {
         });
         out = Some(packages.collect());
     }
-    if let Some(root) = side.root().filter(|root| root.has_database()) {
+    if let Some(root) = installed(side) {
         let asked = side.asked();
         let ways = asked.as_ref().map(|asked| root.why(asked)).unwrap_or_default();
         let mut installed = BTreeMap::new();
