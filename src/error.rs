@@ -106,6 +106,13 @@ impl Error {
         self
     }
 
+    /// Without the hints that cannot be followed where it is told.
+    #[must_use]
+    pub fn without_hints(mut self, cannot: impl Fn(&str) -> bool) -> Self {
+        self.inner.hints.retain(|hint| !cannot(hint));
+        self
+    }
+
     /// Adds what machines should know in a form of its own: a key of the error's line in `--json`.
     #[must_use]
     pub fn detail(mut self, key: &'static str, value: serde_json::Value) -> Self {

@@ -54,7 +54,7 @@ pub struct Manifest {
     pub minimum_disk: u64,
     /// How every maintainer script was accounted for.
     pub scripts: serde_json::Value,
-    /// Checks that the profile gave up, with the reasons.
+    /// Checks that the profile gave up, with the reasons and the last days.
     pub waivers: BTreeMap<String, String>,
     /// What the node was held against before it was packed.
     #[serde(default)]
@@ -238,7 +238,7 @@ impl Manifest {
             partitions: partitions.collect(),
             minimum_disk: layout.sizes.minimum_disk()?,
             scripts: serde_json::to_value(&assembled.tally).map_err(bug)?,
-            waivers: profile.waivers.iter().map(|(id, waiver)| (id.clone(), waiver.reason.clone())).collect(),
+            waivers: profile.waivers.iter().map(|(id, waiver)| (id.clone(), waiver.said())).collect(),
             posture: posture.clone(),
             warnings,
             artifacts,

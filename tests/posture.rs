@@ -81,7 +81,7 @@ fn a_waiver_shows_wherever_someone_looks() {
     let manifest: Value = serde_json::from_slice(&fs::read(out.join("manifest.json")).unwrap()).unwrap();
     assert_eq!(manifest["posture"]["waived"]["shell"][0], "`/usr/bin/sh`");
     assert_eq!(manifest["posture"]["kept"], 1);
-    assert_eq!(manifest["waivers"]["shell"], "a test");
+    assert_eq!(manifest["waivers"]["shell"], "a test (until 2026-01-01)");
     let spdx = fs::read_to_string(out.join("sbom.spdx.json")).unwrap();
     assert!(spdx.contains("waived: shell: a test (until 2026-01-01)"));
     let cdx = fs::read_to_string(out.join("sbom.cdx.json")).unwrap();

@@ -86,6 +86,33 @@ fn what_is_gone_is_named() {
 }
 
 #[test]
+fn packages_that_are_gone_are_all_named_and_what_is_left_to_prove() {
+    let house = House::new();
+    house.lock();
+    house.build("out", |_| ());
+    let lock = imagebuild::lock::Lock::read(&house.folder.path().join("small.lock")).unwrap().unwrap();
+    let packages = &lock.image.values().next().unwrap().packages;
+    for package in packages {
+        let digest = package.sha256.to_string();
+        fs::remove_file(house.folder.path().join(format!("store/blobs/{}/{digest}", &digest[..2]))).unwrap();
+    }
+    // Without the mirror: nothing can be asked.
+    let mut command = house.tool("store");
+    command.current_dir(&house.folder).args(["--offline", "--mirror", "test=http://127.0.0.1:9/", "reproduce"]);
+    let output = command.arg("out/small_1.raw").output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(4), "{said}");
+    for package in packages {
+        assert!(said.contains(&package.name), "{} is not in: {said}", package.name);
+    }
+    assert!(
+        said.contains("what can be proven without it:") && said.contains("imagebuild verify out/small_1.raw"),
+        "{said}"
+    );
+    assert!(!said.contains("imagebuild update"), "the folder that it names is gone: {said}");
+}
+
+#[test]
 fn every_structure_of_a_disk_is_named() {
     let house = House::new();
     house.lock();

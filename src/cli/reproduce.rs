@@ -62,7 +62,7 @@ pub fn run(args: &Args, cx: &Context<'_>) -> Result<()> {
         aside: true,
         ..Request::default()
     };
-    let made = build(&request, &cx).map_err(|error| lost(error, &args.image)).context(doing)?;
+    let made = build(&request, &cx).map_err(|error| lost(error, &args.image, folder.path())).context(doing)?;
     compare(&args.image, &out, &made, cx.report).context(doing)
 }
 
@@ -72,12 +72,20 @@ fn was_fast(image: &Path) -> bool {
 }
 
 /// What is still to be proven where an input is gone.
-fn lost(error: Error, image: &Path) -> Error {
+fn lost(error: Error, image: &Path, folder: &Path) -> Error {
+    // What is laid out there is gone with this run: nobody can move its lock on.
+    let laid = folder.display().to_string();
+    let error = error.without_hints(|hint| hint.contains(&laid));
     match error.kind() {
-        Kind::Source => error.hint(format!(
-            "without it only the seal can be checked: imagebuild verify {}; other stores or mirrors may have it: --store, --mirror",
-            image.display()
-        )),
+        Kind::Source => {
+            let image = image.display();
+            error
+                .hint("other stores or mirrors may have it: --store DIR, --mirror NAME=URL")
+                .hint(format!(
+                    "what can be proven without it: that all blocks of the root are those of its root hash (imagebuild verify {image}), \
+                     and that what is installed is what the lock names (imagebuild diff LOCK {image})"
+                ))
+        }
         _ => error,
     }
 }

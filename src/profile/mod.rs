@@ -316,6 +316,14 @@ pub struct Waiver {
 }
 
 impl Waiver {
+    /// `a reason (until 2027-06-30)`
+    pub fn said(&self) -> String {
+        match &self.until {
+            Some(until) => format!("{} (until {until})", self.reason),
+            None => self.reason.clone(),
+        }
+    }
+
     /// Whether it holds at a moment.
     pub fn holds(&self, epoch: Epoch) -> bool {
         // Days as `YYYY-MM-DD` sort as text.

@@ -266,6 +266,9 @@ impl Places<'_> {
     }
 }
 
+/// As many names stand in a hint.
+const NAMED: usize = 40;
+
 /// One error for all that was not had: what is gone from its archive first, as only the user can mend that.
 fn blame(lost: Vec<Lost>, missing: &[&Wanted<'_>], profile: &Profile) -> Error {
     let profile = profile.path.display();
@@ -275,8 +278,20 @@ fn blame(lost: Vec<Lost>, missing: &[&Wanted<'_>], profile: &Profile) -> Error {
         .filter(|one| lost.iter().any(|lost| lost.gone && lost.name == package_of(one.name)))
         .collect();
     if gone.is_empty() {
-        let first = lost.into_iter().find(|lost| !lost.gone);
-        return first.map_or_else(|| Error::bug("files were lost without a cause"), |lost| lost.error);
+        let Some(first) = lost.into_iter().find(|lost| !lost.gone) else {
+            return Error::bug("files were lost without a cause");
+        };
+        // Whoever asks no server, or reaches none, wants to know all that is missing.
+        let mut names: Vec<&str> = missing.iter().map(|one| package_of(one.name)).collect();
+        names.dedup();
+        names.retain(|name| *name != first.name);
+        let more = names.len().saturating_sub(NAMED);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let named = names.iter().take(NAMED).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+        return match names.is_empty() {
+            true => first.error,
+            false => first.error.hint(format!("not in the store besides: {named}{more}")),
+        };
     }
     let mut lines = Vec::new();
     let mut names = BTreeSet::new();

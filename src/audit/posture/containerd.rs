@@ -101,7 +101,8 @@ impl Containerd {
     }
 }
 
-fn is_loopback(address: &str) -> bool {
+/// Whether only the node itself reaches an address.
+pub fn is_loopback(address: &str) -> bool {
     LOOPBACK.iter().any(|start| address.starts_with(start))
 }
 

@@ -1,9 +1,10 @@
-//! The kubelet: the CIS Kubernetes Benchmark's section 4 (1.10), and what it leaves open.
+//! The kubelet: the CIS Kubernetes Benchmark's section 4 (1.12), and what it leaves open.
 //!
 //! Its configuration is read from the file that its unit names; a flag goes before the file, as in the kubelet itself.
 
 use serde_json::Value;
 
+use super::containerd::is_loopback;
 use super::unit::{Unit, flag};
 use super::view::View;
 use super::{Breach, Verdict};
@@ -20,10 +21,12 @@ const KUBECONFIGS: [&str; 5] = [
     "/var/lib/kube-proxy/kubeconfig",
     "/var/lib/kubelet/kubeconfig",
 ];
+/// Where static pods lie, where the configuration does not say.
+const PODS: &str = "/etc/kubernetes/manifests";
 /// Where the authority is kept, where nothing says otherwise.
 const AUTHORITY: &str = "/etc/kubernetes/pki/ca.crt";
 /// Suites that the benchmark calls strong.
-const STRONG: [&str; 9] = [
+const STRONG: [&str; 8] = [
     "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",
     "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384",
     "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305",
@@ -32,7 +35,6 @@ const STRONG: [&str; 9] = [
     "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384",
     "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305",
     "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256",
-    "TLS_RSA_WITH_AES_256_GCM_SHA384",
 ];
 
 /// The kubelet of a root.
@@ -75,6 +77,7 @@ impl Kubelet {
                 return named(&[], &[set.unwrap_or(AUTHORITY)]);
             }
             "configuration" => return named(&["config"], &[]),
+            "proxy-metrics" => return self.proxy(view),
             "hostname-override" => {
                 let name = flag(&self.command, "hostname-override");
                 return Verdict::when(name.is_none(), "`--hostname-override` is set");
@@ -85,6 +88,30 @@ impl Kubelet {
             return Verdict::Unknown("the kubelet's configuration is not in the image, or cannot be read");
         }
         self.setting(what)
+    }
+
+    /// Where kube-proxy shows its metrics: by a unit, or as a static pod.
+    fn proxy(&self, view: &View<'_>) -> Verdict {
+        const NAME: &str = "metrics-bind-address";
+        let unit = Unit::read(view, "kube-proxy.service").ok().flatten();
+        let command = unit.as_ref().map(Unit::command).unwrap_or_default();
+        let mut found: Vec<Breach> = flag(&command, NAME)
+            .filter(|at| !is_loopback(at))
+            .map(|at| Breach::of(format!("`--{NAME}` is {at}")))
+            .into_iter()
+            .collect();
+        let pods = self.at("staticPodPath").and_then(Value::as_str).unwrap_or(PODS);
+        for path in view.files(pods).into_values() {
+            let text = view.text(&path.to_string()).ok().flatten().unwrap_or_default();
+            let pod = keys::of("x.json", &text).or_else(|| keys::of("x.yaml", &text));
+            each(&pod.unwrap_or_default(), &mut |word| {
+                let at = word.strip_prefix("--").and_then(|word| word.strip_prefix(NAME)?.strip_prefix('='));
+                if let Some(at) = at.filter(|at| !is_loopback(at)) {
+                    found.push(Breach::at(&path, format!("`--{NAME}` is {at}")));
+                }
+            });
+        }
+        Verdict::of(found)
     }
 
     /// A rule about a setting.
@@ -176,6 +203,16 @@ impl Kubelet {
 
     fn text<'a>(&'a self, path: &str, name: &str) -> Option<&'a str> {
         flag(&self.command, name).or_else(|| self.at(path)?.as_str())
+    }
+}
+
+/// Every text of a value, those in lists and tables included.
+fn each(value: &Value, look: &mut dyn FnMut(&str)) {
+    match value {
+        Value::String(text) => look(text),
+        Value::Array(list) => list.iter().for_each(|value| each(value, look)),
+        Value::Object(table) => table.values().for_each(|value| each(value, look)),
+        _ => {}
     }
 }
 

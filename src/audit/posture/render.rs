@@ -199,7 +199,7 @@ A profile names sets of rules, and single ones besides:
 | `general` | any machine |
 | `container-host` | a host of containers; holds `general` |
 | `nist-800-190` | what NIST SP 800-190 (Application Container Security Guide), section 4, asks of the host and its runtime |
-| `cis-node` | section 4 (worker nodes) of the CIS Kubernetes Benchmark 1.10 |
+| `cis-node` | section 4 (worker nodes) of the CIS Kubernetes Benchmark 1.12 |
 
 A rule is given up with a reason, if wanted until a day, which is held against the moment that the lock fixes, never the clock:
 

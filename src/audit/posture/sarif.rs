@@ -53,11 +53,8 @@ pub fn sarif(report: &Report, anchor: &Anchor) -> Value {
             "partialFingerprints": { "rule/v1": format!("{} {}", anchor.uri, outcome.rule.id) },
         });
         if let State::Waived(waiver, _) = &outcome.state {
-            let reason = match &waiver.until {
-                Some(until) => format!("{} (until {until})", waiver.reason),
-                None => waiver.reason.clone(),
-            };
-            result["suppressions"] = json!([{ "kind": "inSource", "status": "accepted", "justification": reason }]);
+            result["suppressions"] =
+                json!([{ "kind": "inSource", "status": "accepted", "justification": waiver.said() }]);
         }
         results.push(result);
     }

@@ -234,6 +234,11 @@ const BREAKS: &[(&str, Break)] = &[
     }),
     ("kubelet-pid-limit", |node| node.change(CONFIG, "4096", "-1")),
     ("kubelet-seccomp", |node| node.change(CONFIG, r#""seccompDefault": true"#, r#""seccompDefault": false"#)),
+    ("kube-proxy-metrics", |node| {
+        let pod =
+            "spec:\n  containers:\n  - name: kube-proxy\n    command: [kube-proxy, --metrics-bind-address=0.0.0.0]\n";
+        node.file("/etc/kubernetes/manifests/proxy.yaml", 0o600, pod);
+    }),
     ("kubelet-kernel-defaults", |node| node.change(CONFIG, r#"Defaults": true"#, r#"Defaults": false"#)),
     ("kubelet-tls-version", |node| node.change(CONFIG, "VersionTLS13", "VersionTLS11")),
     ("containerd-configuration", |node| node.meta(RUNTIME).mode = 0o660),

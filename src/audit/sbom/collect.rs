@@ -15,7 +15,6 @@ use crate::audit::posture::Asked;
 use crate::epoch::Epoch;
 use crate::error::Result;
 use crate::lock::{Location, Lock, Section};
-use crate::profile::Waiver;
 
 /// Modules whose vendor and product the National Vulnerability Database has: by path, without a version's ending.
 const CPES: &[(&str, &str)] = &[
@@ -57,11 +56,8 @@ pub fn collect(scanned: Scanned, epoch: u32, uki: Option<&Uki>) -> Result<Bom> {
 /// What the profile of the record gives up; nothing where it cannot be read.
 fn waivers(profile: Option<&str>, epoch: Epoch) -> BTreeMap<String, String> {
     let asked = profile.and_then(|text| Asked::carried(text, epoch).ok());
-    let said = |waiver: Waiver| match waiver.until {
-        Some(until) => format!("{} (until {until})", waiver.reason),
-        None => waiver.reason,
-    };
-    asked.map(|asked| asked.waivers.into_iter().map(|(id, waiver)| (id, said(waiver))).collect()).unwrap_or_default()
+    let waivers = asked.map(|asked| asked.waivers).unwrap_or_default();
+    waivers.into_iter().map(|(id, waiver)| (id, waiver.said())).collect()
 }
 
 /// What is added to, and where in it.
