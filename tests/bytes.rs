@@ -37,6 +37,24 @@ fn the_digests_are_the_pinned_ones_and_nothing_else_matters() {
     });
     assert_eq!(first, many);
 
+    // A year later by the clock, and years ago.
+    let at = |moved: &str, store: &str, words: &[&str]| {
+        let mut command = Command::new("faketime");
+        command.args(["-f", moved, env!("CARGO_BIN_EXE_imagebuild"), "--quiet", "--store"]);
+        command.arg(house.folder.path().join(store)).args(["--mirror", &house.mirror()]);
+        command.args(words).arg(house.profile()).env_remove("SOURCE_DATE_EPOCH");
+        command
+    };
+    for moved in ["+400d", "-3000d"] {
+        let out = house.folder.path().join(moved);
+        succeed(at(moved, "store", &["build", "--locked", "--no-cache"]).arg("-o").arg(&out));
+        assert_eq!(first, digests(&out), "{moved}");
+    }
+    // That clock is the one that the tool sees: a signature of today is one of the future then.
+    let output = at("-3000d", "another", &["update"]).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && said.contains("was made in the future"), "{said}");
+
     // Another user with another umask, when the test may become one.
     if rustix::process::getuid().is_root() {
         let script = format!(
