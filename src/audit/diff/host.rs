@@ -6,6 +6,7 @@ use super::change::{Change, Topic};
 use super::side::Side;
 use super::{Found, pairs};
 use crate::audit::inventory::Inventory;
+use crate::audit::posture::{View, sysctl};
 use crate::path::RootPath;
 
 /// As large as a file is read.
@@ -56,16 +57,21 @@ fn accounts(before: &Inventory, after: &Inventory, found: &mut Found) -> crate::
     Ok(())
 }
 
-/// Kernel settings by key, in the order in which systemd-sysctl takes them, and modules that are loaded.
+/// A value and the file that says it.
+type Told = (String, String);
+
+/// Kernel settings as systemd-sysctl takes them, and modules that are loaded.
 fn settings(before: &Inventory, after: &Inventory, found: &mut Found) -> crate::Result<()> {
-    for (folder, word) in [("sysctl.d", "sysctl"), ("modules-load.d", "module")] {
-        let (old, new) = (effective(before, folder)?, effective(after, folder)?);
+    let sysctl = |root| Ok::<_, crate::Error>(sysctl::effective(&View::of_image(root, None, Vec::new())?)?.all());
+    for (word, old, new) in
+        [("sysctl", sysctl(before)?, sysctl(after)?), ("module", modules_loaded(before)?, modules_loaded(after)?)]
+    {
         let mut files = BTreeSet::new();
-        pairs(&old, &new, |key, old, new| {
+        pairs(&old, &new, |key, old: Option<Told>, new: Option<Told>| {
             if old.as_ref().map(|found| &found.0) != new.as_ref().map(|found| &found.0) {
                 files.extend([&old, &new].into_iter().flatten().map(|found| found.1.clone()));
             }
-            let value = |found: Option<(String, String)>| found.map(|found| found.0);
+            let value = |found: Option<Told>| found.map(|found| found.0);
             found.extend(Topic::Settings, Change::of(format!("{word} {key}"), value(old), value(new)));
         });
         for file in files {
@@ -75,21 +81,15 @@ fn settings(before: &Inventory, after: &Inventory, found: &mut Found) -> crate::
     Ok(())
 }
 
-/// Values by key with the file that sets each: a file in /etc hides one of its name in /usr/lib, later names win.
-fn effective(root: &Inventory, folder: &str) -> crate::Result<BTreeMap<String, (String, String)>> {
-    let mut files = root.files(&format!("/usr/lib/{folder}"))?;
-    files.extend(root.files(&format!("/etc/{folder}"))?);
+/// Modules of modules-load.d with the file that names each: a file in /etc hides one of its name in /usr/lib.
+fn modules_loaded(root: &Inventory) -> crate::Result<BTreeMap<String, Told>> {
+    let mut files = root.files("/usr/lib/modules-load.d")?;
+    files.extend(root.files("/etc/modules-load.d")?);
     let mut out = BTreeMap::new();
-    for path in files.values() {
-        let path = path.to_string();
-        for line in root.text(&path, MAX)?.unwrap_or_default().lines().map(str::trim) {
-            if line.is_empty() || line.starts_with(['#', ';']) {
-                continue;
-            }
-            let (key, value) = line.split_once('=').unwrap_or((line, "loaded"));
-            // systemd-sysctl takes a slash for a dot.
-            let key = key.trim().trim_start_matches('-').replace('/', ".");
-            out.insert(key, (value.trim().to_owned(), path.clone()));
+    for path in files.values().map(ToString::to_string) {
+        let text = root.text(&path, MAX)?.unwrap_or_default();
+        for name in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with(['#', ';'])) {
+            out.insert(name.to_owned(), ("loaded".to_owned(), path.clone()));
         }
     }
     Ok(out)

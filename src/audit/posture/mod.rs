@@ -14,7 +14,7 @@ mod programs;
 mod render;
 mod sarif;
 mod secrets;
-mod sysctl;
+pub(in crate::audit) mod sysctl;
 #[cfg(test)]
 mod tests;
 mod unit;

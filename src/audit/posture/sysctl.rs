@@ -48,6 +48,16 @@ fn dotted(name: &str) -> String {
 }
 
 impl Settings {
+    /// Every name, those with `*` too, with its value and the file that sets it.
+    pub fn all(self) -> BTreeMap<String, (String, String)> {
+        let mut all: BTreeMap<String, (String, String)> = BTreeMap::new();
+        for (name, value, path) in self.globs {
+            all.insert(name, (value, path.to_string()));
+        }
+        all.extend(self.exact.into_iter().map(|(name, (value, path))| (name, (value, path.to_string()))));
+        all
+    }
+
     fn get(&self, name: &str) -> Option<(&str, &RootPath)> {
         let exact = self.exact.get(name).map(|(value, path)| (value.as_str(), path));
         let glob = || {
@@ -65,7 +75,7 @@ fn matches(glob: &str, name: &str) -> bool {
 }
 
 /// Whether a setting has one of its values.
-pub fn check(settings: &Settings, rule: &Sysctl) -> Verdict {
+pub(super) fn check(settings: &Settings, rule: &Sysctl) -> Verdict {
     match settings.get(&rule.name) {
         Some((value, _)) if rule.is.iter().any(|right| right == value) => Verdict::Kept,
         Some((value, path)) => Verdict::Broken(vec![Breach::at(path, format!("`{}` is {value}", rule.name))]),
