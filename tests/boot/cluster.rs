@@ -7,6 +7,9 @@ use std::time::Duration;
 
 use super::node::{Image, build, hello_pod_text};
 
+/// No cluster approves anything here.
+const WAIVED: &str = "\n[waive.kubelet-serving-certificate]\nreason = \"a test\"\n";
+
 /// The last that the units below write.
 pub const DONE: &str = "probe-done";
 
@@ -92,7 +95,7 @@ fn release(version: &str, more: &str) -> Image {
         .replace("id = \"hello-pod\"\nversion = \"1\"", &format!("id = \"cluster\"\nversion = \"{version}\""))
         .replace("standalone = {}", "join = {}");
     assert!(text.contains("id = \"cluster\"") && text.contains("join = {}"));
-    build(&format!("cluster-{version}"), &format!("{text}\n{PROBE}\n{more}"))
+    build(&format!("cluster-{version}"), &format!("{text}\n{WAIVED}\n{PROBE}\n{more}"))
 }
 
 /// An API server that lets nobody in, and says so in words that end up in the kubelet's log.

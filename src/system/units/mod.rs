@@ -35,6 +35,11 @@ pub fn packages(tree: &mut Tree, inputs: &Inputs<'_>, account: &Account) -> Resu
     Ok(())
 }
 
+/// Nobody but root reads how the kubelet is started (CIS 4.1.1).
+fn mode(unit: &str) -> u16 {
+    if unit == "kubelet.service" { 0o600 } else { 0o644 }
+}
+
 /// Writes the profile's units and drop-ins, and brings every unit that it names into its state.
 pub fn profile(tree: &mut Tree, inputs: &Inputs<'_>, _: &Account) -> Result<()> {
     for unit in &inputs.profile.units {
@@ -45,11 +50,11 @@ pub fn profile(tree: &mut Tree, inputs: &Inputs<'_>, _: &Account) -> Result<()> 
         let mut place = Place::new(tree, inputs, "unit of the profile");
         let base = Scope::System.etc();
         if let Some(text) = &unit.text {
-            place.file(&base.join(&unit.name)?.to_string(), 0o644, text.as_bytes())?;
+            place.file(&base.join(&unit.name)?.to_string(), mode(&unit.name), text.as_bytes())?;
         }
         for (name, text) in &unit.dropins {
             let path = base.join(format!("{}.d/{name}", unit.name))?;
-            place.file(&path.to_string(), 0o644, text.as_bytes())?;
+            place.file(&path.to_string(), mode(&unit.name), text.as_bytes())?;
         }
     }
     // States after all files, since `Also=` may name another unit of the profile.
