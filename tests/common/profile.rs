@@ -66,7 +66,7 @@ pub fn profile(sources: BTreeMap<String, Source>, packages: &[&str]) -> Profile 
         pack: Pack { codec: Codec::Zstd, level: 15, block: Size(128 << 10) },
         outputs: Vec::new(),
         clouds: BTreeMap::new(),
-        posture: Posture::default(),
+        posture: Posture::of(posture::Set::None),
         waivers: BTreeMap::new(),
     }
 }
