@@ -11,7 +11,7 @@ use crate::error::{Context as _, Error, Kind, Result};
 use crate::lock::{Input, Lock, Section};
 use crate::node;
 use crate::path::RootPath;
-use crate::profile::{Component, Edit, FileContent, Go, Origin, Preload, PreloadImage, Profile, Program};
+use crate::profile::{Edit, FileContent, Go, Origin, Preload, PreloadImage, Profile, Program};
 use crate::record::{self, Record};
 use crate::report::Stage;
 use crate::source::apt::deb;
@@ -148,14 +148,8 @@ impl Work<'_> {
 
     /// The members of every program that is not a package, by the program's name.
     fn programs(&self) -> Result<BTreeMap<String, Vec<Member>>> {
-        let Profile { containerd, kubelet, runc, cni, programs, .. } = self.profile;
-        let components =
-            [("containerd", containerd), ("kubelet", kubelet)].map(|(name, Component { program, .. })| (name, program));
-        let optional =
-            [("runc", runc), ("cni", cni)].into_iter().filter_map(|(name, program)| Some((name, program.as_ref()?)));
-        let others = programs.iter().map(|(name, program)| (name.as_str(), program));
         let mut out = BTreeMap::new();
-        for (name, program) in components.into_iter().chain(optional).chain(others) {
+        for (name, program) in self.profile.programs() {
             let members = self.program(name, program).context(|| format!("making program `{name}`"))?;
             if !members.is_empty() {
                 out.insert(name.to_owned(), members);

@@ -98,10 +98,7 @@ pub fn build(request: &Request, cx: &Context) -> Result<Manifest> {
 pub fn build_explained(request: &Request, cx: &Context) -> Result<(Manifest, audit::explain::Explanation)> {
     // What is told is of this build alone.
     let cx = &cx.with_store(cx.store.clone().afresh());
-    let (profile, origins) = load(request, cx)?;
-    let (lock, moved) = resolve(&profile, request.locked, cx)?;
-    let fetched = source::fetch(&lock, &profile, profile.image.arch, Arch::host(), cx)?;
-    let assembled = assemble::assemble(&profile, &lock, &fetched, !request.unconfined, cx)?;
+    let Begun { profile, origins, lock, moved, assembled } = begin(request, cx)?;
     target::check_drivers(&profile, &assembled.parts.modules)?;
     let posture = posture(&profile, &lock, &assembled, cx)?;
     let root = seal(&profile, &lock, &assembled, request.fast, cx)?;
@@ -120,8 +117,8 @@ pub fn build_explained(request: &Request, cx: &Context) -> Result<(Manifest, aud
         posture: (&posture).into(),
     };
     let manifest = Manifest::new(&made, request.fast, artifacts, cx.report.warnings())?;
-    manifest.write(&request.output.join(manifest::NAME))?;
-    let own = account(request, &manifest, &lock, &assembled.record, &audit::sbom::of_build(&root, &boot, cx)?)?;
+    let own = manifest.write(&request.output.join(manifest::NAME))?;
+    account(request, (&manifest, own), &lock, &assembled.record, &audit::sbom::of_build(&root, &boot, cx)?)?;
     let (origins, moved, locals) = (&origins, moved.as_slice(), &assembled.locals);
     let built =
         audit::explain::Built { profile: &profile, origins, lock: &lock, moved, locals, manifest: &manifest, own };
@@ -129,27 +126,39 @@ pub fn build_explained(request: &Request, cx: &Context) -> Result<(Manifest, aud
     Ok((manifest, explanation))
 }
 
-/// How the node of a profile stands to the rules that it asks for, before anything is packed.
+/// A build up to its tree.
+struct Begun {
+    profile: Profile,
+    origins: profile::Origins,
+    lock: Lock,
+    /// Why the lock was made or mended.
+    moved: Vec<String>,
+    assembled: assemble::Assembled,
+}
+
+fn begin(request: &Request, cx: &Context) -> Result<Begun> {
+    let (profile, origins) = load(request, cx)?;
+    let (lock, moved) = resolve(&profile, request.locked, cx)?;
+    let fetched = source::fetch(&lock, &profile, profile.image.arch, Arch::host(), cx)?;
+    let assembled = assemble::assemble(&profile, &lock, &fetched, !request.unconfined, cx)?;
+    Ok(Begun { profile, origins, lock, moved, assembled })
+}
+
+/// How the node of a profile stands to the rules that it asks for, or to others, before anything is packed.
 pub fn held(
     request: &Request,
     rules: Option<&[profile::posture::Set]>,
     cx: &Context,
 ) -> Result<audit::posture::Report> {
-    let (mut profile, _) = load(request, cx)?;
-    if let Some(rules) = rules {
-        profile.posture.rules = rules.to_vec();
-        profile.posture.also.clear();
-    }
-    let (lock, _) = resolve(&profile, request.locked, cx)?;
-    let fetched = source::fetch(&lock, &profile, profile.image.arch, Arch::host(), cx)?;
-    let assembled = assemble::assemble(&profile, &lock, &fetched, !request.unconfined, cx)?;
-    stand(&profile, &lock, &assembled, cx)
+    let Begun { profile, lock, assembled, .. } = begin(request, cx)?;
+    stand(&profile, &lock, &assembled, rules, cx)
 }
 
 fn stand(
     profile: &Profile,
     lock: &Lock,
     assembled: &assemble::Assembled,
+    rules: Option<&[profile::posture::Set]>,
     cx: &Context,
 ) -> Result<audit::posture::Report> {
     use audit::posture::{Asked, View, check};
@@ -157,7 +166,8 @@ fn stand(
     // The root hash comes later; no rule asks for its value.
     let line = boot::command_line(profile.image.arch, &profile.kernel.cmdline, &Digest::of(b""))?;
     let addons = target::addons(profile);
-    let report = check(&View::of_build(&assembled.tree, line, addons), &Asked::of(profile, lock.epoch))?;
+    let asked = Asked::of(profile, lock.epoch).with_sets(rules);
+    let report = check(&View::of_build(&assembled.tree, line, addons), &asked)?;
     stage.done(0, false);
     Ok(report)
 }
@@ -169,7 +179,7 @@ fn posture(
     assembled: &assemble::Assembled,
     cx: &Context,
 ) -> Result<audit::posture::Report> {
-    let report = stand(profile, lock, assembled, cx)?;
+    let report = stand(profile, lock, assembled, None, cx)?;
     for id in &report.idle {
         cx.report.warn(format!("the waiver `{id}` gives up nothing: its rule is kept, or not asked for"));
     }
@@ -185,18 +195,16 @@ fn posture(
 }
 
 /// What others may want to know of a build, beside the artifacts: bills of materials, provenance, digests of it all.
-/// The digest of the manifest.
 fn account(
     request: &Request,
-    manifest: &Manifest,
+    (manifest, own): (&Manifest, Digest),
     lock: &Lock,
     record: &record::Record,
     bills: &[(audit::sbom::Format, Vec<u8>)],
-) -> Result<Digest> {
+) -> Result<()> {
     use audit::provenance::detached::{self, Detached};
     use audit::provenance::{self, Envelope};
     let folder = &request.output;
-    let (own, _) = Digest::of_reader(std::fs::File::open(folder.join(manifest::NAME))?)?;
     let mut beside = vec![(manifest::NAME.to_owned(), own)];
     let put = |name: &str, bytes: &[u8]| {
         temp::write_file(&folder.join(name), bytes)?;
@@ -232,15 +240,12 @@ fn account(
             None => temp::remove(&path)?,
         }
     }
-    Ok(own)
+    Ok(())
 }
 
 /// A build up to what boots, without an output.
 pub fn sealed(request: &Request, cx: &Context) -> Result<(root::Root, boot::Boot)> {
-    let (profile, _) = load(request, cx)?;
-    let (lock, _) = resolve(&profile, request.locked, cx)?;
-    let fetched = source::fetch(&lock, &profile, profile.image.arch, Arch::host(), cx)?;
-    let assembled = assemble::assemble(&profile, &lock, &fetched, !request.unconfined, cx)?;
+    let Begun { profile, lock, assembled, .. } = begin(request, cx)?;
     let root = seal(&profile, &lock, &assembled, request.fast, cx)?;
     let boot = boot(&profile, &lock, &assembled, &root, cx)?;
     Ok((root, boot))

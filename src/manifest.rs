@@ -15,6 +15,7 @@ use crate::error::{Context, Error, Result};
 use crate::guid::Guid;
 use crate::lock::Lock;
 use crate::profile::Profile;
+use crate::report::pretty;
 use crate::temp;
 
 /// The version of the manifest's format.
@@ -245,11 +246,11 @@ impl Manifest {
         })
     }
 
-    /// Writes it to `path`, whole or not at all.
-    pub fn write(&self, path: &Path) -> Result<()> {
-        let mut text = serde_json::to_string_pretty(self).map_err(|error| Error::bug(error.to_string()))?;
-        text.push('\n');
-        temp::write_file(path, text.as_bytes())
+    /// Writes it to `path`, whole or not at all; gives the digest of the file.
+    pub fn write(&self, path: &Path) -> Result<Digest> {
+        let text = pretty(self)?;
+        temp::write_file(path, text.as_bytes())?;
+        Ok(Digest::of(text.as_bytes()))
     }
 
     /// Writes what sha256sum checks: the digest of every artifact, and of the files `beside` them, itself among those;

@@ -1,7 +1,9 @@
 //! Paths inside a root: absolute, normal, of any bytes but NUL.
 
 use std::borrow::Borrow;
+use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Bound;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -104,6 +106,19 @@ impl RootPath {
     pub fn starts_with(&self, other: &RootPath) -> bool {
         other.is_root() || self.0.strip_prefix(other.as_bytes()).is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
     }
+}
+
+/// Everything below a folder in a map by path, in the order of paths.
+pub fn below<'m, T>(
+    map: &'m BTreeMap<RootPath, T>,
+    folder: &RootPath,
+) -> impl Iterator<Item = (&'m RootPath, &'m T)> + use<'m, T> {
+    let after = (Bound::Excluded(folder.clone()), Bound::Unbounded);
+    let (start, inside) = (folder.clone(), folder.clone());
+    // A name such as `a-b` lies between `a` and `a/b`.
+    map.range(after)
+        .take_while(move |(path, _)| path.as_bytes().starts_with(start.as_bytes()))
+        .filter(move |(path, _)| path.starts_with(&inside))
 }
 
 /// As many links as Linux follows in one path (`path_resolution(7)`).

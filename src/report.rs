@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::error::Error;
+use crate::error::{Error, Result};
 use crate::size::human;
 
 /// How much a run says, and in what form.
@@ -158,6 +158,12 @@ impl Report {
 /// Text that may hold names out of archives and images: a control character in one must not move the terminal.
 fn plain(text: &str) -> String {
     text.chars().map(|c| if matches!(c, '\n' | '\t') { c } else { visible(c) }).collect()
+}
+
+/// A document of JSON for machines that people read, too; ends in a line break.
+pub fn pretty(value: &impl serde::Serialize) -> Result<String> {
+    let text = serde_json::to_string_pretty(value).map_err(|error| Error::bug(error.to_string()))?;
+    Ok(text + "\n")
 }
 
 /// One line of text that may hold such names.

@@ -21,8 +21,9 @@ use imagebuild::tree::Tree;
 use house::House;
 use small::{EPOCH, Small, put};
 
-/// Shows `page.html` in a frame and writes down what a reader would see of it.
-const ROUND: &str = r#"<!DOCTYPE html><meta charset="utf-8"><body style="margin:0">
+/// Shows `page.html` in a frame, and writes down what the script between these two says that a reader would see of it.
+const ROUND: [&str; 2] = [
+    r#"<!DOCTYPE html><meta charset="utf-8"><body style="margin:0">
 <iframe id="f" style="width:1100px;height:2000px;border:0"></iframe><pre id="out"></pre>
 <script>
 const frame = document.getElementById('f');
@@ -30,7 +31,15 @@ frame.onload = () => {
   const page = frame.contentDocument, see = (e) => e.getBoundingClientRect();
   const within = (a, b) => a.left >= b.left - 1 && a.top >= b.top - 1 && a.right <= b.right + 1 && a.bottom <= b.bottom + 1;
   const all = (q) => [...page.querySelectorAll(q)];
-  const out = {
+"#,
+    "  document.getElementById('out').textContent = 'SEEN' + JSON.stringify(out) + 'END';\n\
+     };\n\
+     frame.src = 'page.html';\n\
+     </script>",
+];
+
+/// Of the page of a comparison.
+const LOOK: &str = r#"  const out = {
     scripts: all('script').length,
     wide: page.documentElement.scrollWidth - page.documentElement.clientWidth,
     title: page.title,
@@ -50,20 +59,10 @@ frame.onload = () => {
   };
   page.querySelectorAll('details').forEach((e) => { e.open = true; });
   out.opened = all('details pre, details td').every((e) => see(e).height > 0);
-  document.getElementById('out').textContent = 'SEEN' + JSON.stringify(out) + 'END';
-};
-frame.src = 'page.html';
-</script>"#;
+"#;
 
-/// The same for the page of a build.
-const ROUND_REPORT: &str = r##"<!DOCTYPE html><meta charset="utf-8"><body style="margin:0">
-<iframe id="f" style="width:1100px;height:2000px;border:0"></iframe><pre id="out"></pre>
-<script>
-const frame = document.getElementById('f');
-frame.onload = () => {
-  const page = frame.contentDocument, see = (e) => e.getBoundingClientRect();
-  const within = (a, b) => a.left >= b.left - 1 && a.top >= b.top - 1 && a.right <= b.right + 1 && a.bottom <= b.bottom + 1;
-  const all = (q) => [...page.querySelectorAll(q)];
+/// Of the page of a build.
+const LOOK_REPORT: &str = r##"
   const below = (a, b) => see(a).top >= see(b).bottom - 1;
   const sections = all('main > section');
   const out = {
@@ -94,14 +93,12 @@ frame.onload = () => {
   out.wide_opened = page.documentElement.scrollWidth - page.documentElement.clientWidth;
   frame.style.width = '420px';
   out.wide_on_a_phone = page.documentElement.scrollWidth - page.documentElement.clientWidth;
-  document.getElementById('out').textContent = 'SEEN' + JSON.stringify(out) + 'END';
-};
-frame.src = 'page.html';
-</script>"##;
+"##;
 
-/// What the script round `page.html` saw of it.
-fn seen(folder: &Path, round: &str) -> serde_json::Value {
-    std::fs::write(folder.join("round.html"), round).unwrap();
+/// What a script saw of `page.html`.
+fn seen(folder: &Path, look: &str) -> serde_json::Value {
+    let [begin, end] = ROUND;
+    std::fs::write(folder.join("round.html"), [begin, look, end].concat()).unwrap();
     let dom = chromium(folder, &["--dump-dom", &format!("file://{}", folder.join("round.html").display())]);
     let seen = dom.split_once(">SEEN").and_then(|(_, rest)| rest.split_once("END<")).expect(&dom).0;
     let seen = seen.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&");
@@ -166,7 +163,7 @@ fn the_page_of_a_comparison_is_seen_as_it_is_meant() {
         .status()
         .unwrap();
     assert!(status.success());
-    let seen = seen(folder.path(), ROUND);
+    let seen = seen(folder.path(), LOOK);
     assert_eq!(seen["title"], "a.raw → b.raw");
     assert_eq!(
         (&seen["scripts"], &seen["wide"], &seen["heading"], &seen["opened"]),
@@ -207,10 +204,10 @@ fn the_pages_of_builds_are_seen_as_they_are_meant() {
         house::succeed(command.current_dir(folder).args(["report", "-o", "page.html"]).args(what));
     };
     report(&["new"]);
-    let one = seen(folder, ROUND_REPORT);
+    let one = seen(folder, LOOK_REPORT);
     picture(folder, "report.png");
     report(&["old", "new"]);
-    let two = seen(folder, ROUND_REPORT);
+    let two = seen(folder, LOOK_REPORT);
     picture(folder, "report-diff.png");
     for page in [&one, &two] {
         for good in ["seen", "apart", "links", "fates", "drawings", "opened"] {

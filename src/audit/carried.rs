@@ -9,11 +9,20 @@ use crate::lock::Lock;
 use crate::path::RootPath;
 use crate::profile;
 use crate::record;
+use crate::squashfs::{Image, NodeKind};
 use crate::store::Store;
 use crate::temp::write_file;
 
 /// As large as a part of the record is read.
 const LIMIT: u64 = 64 << 20;
+
+/// A part of the record that a root carries; none where it has no such file.
+pub fn part(root: &Image, name: &str) -> Result<Option<Vec<u8>>> {
+    match root.find(&RootPath::new(format!("{}/{name}", record::FOLDER))?)? {
+        Some(node) if matches!(node.kind, NodeKind::File(_)) => root.read_file(&node, LIMIT).map(Some),
+        _ => Ok(None),
+    }
+}
 
 /// Writes the record of an image, and the files beside its profile, into a folder; gives the profile's path. What the
 /// store has not is looked for in the folder `brought`, by digest.
@@ -24,13 +33,11 @@ const LIMIT: u64 = 64 << 20;
 pub fn lay(image: &Path, brought: Option<&Path>, folder: &Path, store: &Store) -> Result<PathBuf> {
     let opened = Opened::open(image)?;
     let text = |name: &str| -> Result<Vec<u8>> {
-        let path = RootPath::new(format!("{}/{name}", record::FOLDER))?;
         let missing = || {
-            Error::user(format!("the image carries no `{path}`"))
+            Error::user(format!("the image carries no `{}/{name}`", record::FOLDER))
                 .hint("only images that this tool built say what they were made of")
         };
-        let node = opened.root.find(&path)?.ok_or_else(missing)?;
-        opened.root.read_file(&node, LIMIT)
+        part(&opened.root, name)?.ok_or_else(missing)
     };
     let path = folder.join(record::PROFILE);
     write_file(&path, &text(record::PROFILE)?)?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::dpkg::{self, Package};
 use crate::error::Result;
-use crate::path::RootPath;
+use crate::path::{RootPath, below};
 use crate::record;
 use crate::squashfs::{Image, Node, NodeKind, Pair};
 
@@ -51,18 +51,19 @@ impl Inventory {
         Ok(root)
     }
 
+    /// The file system that was read.
+    pub fn image(&self) -> &Image {
+        &self.image
+    }
+
     /// What a path stands for, links not followed.
     pub fn node(&self, path: &str) -> Option<&Node> {
         self.nodes.get(path.as_bytes())
     }
 
     /// Everything below a folder.
-    pub fn below<'a>(&'a self, folder: &'a RootPath) -> impl Iterator<Item = &'a Node> {
-        let after = (std::ops::Bound::Excluded(folder.clone()), std::ops::Bound::Unbounded);
-        // A name such as `a-b` lies between `a` and `a/b`.
-        let near = self.nodes.range(after).map(|(_, node)| node);
-        near.take_while(|node| node.path.as_bytes().starts_with(folder.as_bytes()))
-            .filter(|node| node.path.starts_with(folder))
+    pub fn below(&self, folder: &RootPath) -> impl Iterator<Item = &Node> + use<'_> {
+        below(&self.nodes, folder).map(|(_, node)| node)
     }
 
     /// Files and links directly in a folder, by their names.

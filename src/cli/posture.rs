@@ -5,15 +5,16 @@ use std::path::{Path, PathBuf};
 use super::input::Input;
 use crate::Request;
 use crate::arch::Arch;
+use crate::audit::Opened;
 use crate::audit::inventory::Inventory;
-use crate::audit::posture::{Anchor, Asked, Report as Found, View, check, json, manual, markdown, sarif, text};
-use crate::audit::{Opened, Uki};
+use crate::audit::posture::{
+    Anchor, Asked, Report as Found, View, check, check_image, json, manual, markdown, sarif, text,
+};
 use crate::epoch::Epoch;
 use crate::error::{Context as _, Error, Kind, Result};
 use crate::manifest;
 use crate::profile::posture::Set;
-use crate::record;
-use crate::report::{Mode, Report};
+use crate::report::{Mode, Report, pretty};
 use crate::source::Context;
 use crate::temp::beside;
 
@@ -101,40 +102,19 @@ pub fn of_image(args: &Args, report: &Report) -> Result<()> {
     let found = match is_root(args.what()) {
         true => {
             let input = Input::read(args.what(), beside(args.what()), report)?;
-            check(&View::of_tree(input.tree()), &asked(args, None, Epoch(0))?).context(doing)?
+            let asked = Asked::carried("", Epoch(0))?.with_sets(args.sets());
+            check(&View::of_tree(input.tree()), &asked).context(doing)?
         }
         false => {
             let Opened { root, uki, addons, others } = Opened::open(args.what())?;
             if others > 0 {
                 report.warn(format!("the image has {others} more roots, which are not looked into"));
             }
-            of_root(args, root, uki.as_ref(), addons).context(doing)?
+            let root = Inventory::read(root).context(doing)?;
+            check_image(&root, uki.as_ref(), &addons, args.sets()).context(doing)?
         }
     };
     tell(args, &found, 1, report)
-}
-
-fn of_root(
-    args: &Args,
-    root: crate::squashfs::Image,
-    uki: Option<&Uki>,
-    addons: Vec<(String, String)>,
-) -> Result<Found> {
-    let epoch = Epoch(root.epoch());
-    let inventory = Inventory::read(root)?;
-    let carried = inventory.carried(record::PROFILE)?;
-    let addons = addons.into_iter().map(|(_, words)| words).collect();
-    check(&View::of_image(&inventory, uki, addons)?, &asked(args, carried.as_deref(), epoch)?)
-}
-
-/// What is asked of an image: what it says itself, or what the command line says.
-fn asked(args: &Args, carried: Option<&str>, epoch: Epoch) -> Result<Asked> {
-    let mut asked = Asked::carried(carried.unwrap_or_default(), epoch)?;
-    if let Some(sets) = args.sets() {
-        asked.posture.rules = sets.to_vec();
-        asked.posture.also.clear();
-    }
-    Ok(asked)
 }
 
 /// A folder that no build wrote, or an archive.
@@ -148,17 +128,13 @@ fn is_root(path: &Path) -> bool {
 
 fn tell(args: &Args, found: &Found, line: usize, report: &Report) -> Result<()> {
     let form = if report.mode() == Mode::Json { Form::Json } else { args.format };
-    let pretty = |value: serde_json::Value| {
-        let text = serde_json::to_string_pretty(&value).map_err(|error| Error::bug(error.to_string()))?;
-        Ok::<_, Error>(text + "\n")
-    };
     let document = match form {
         Form::Text => text(found, args.all),
         Form::Markdown => markdown(found),
-        Form::Json => pretty(json(found))?,
+        Form::Json => pretty(&json(found))?,
         Form::Sarif => {
             let uri = args.what().to_string_lossy().replace('\\', "/");
-            pretty(sarif(found, &Anchor { uri, line }))?
+            pretty(&sarif(found, &Anchor { uri, line }))?
         }
     };
     super::put(args.output.as_deref(), document.as_bytes())?;

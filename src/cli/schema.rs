@@ -4,9 +4,10 @@ use clap::ValueEnum;
 
 use crate::audit::diff::render::Document;
 use crate::audit::explain::Plan;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::manifest::Manifest;
 use crate::profile::schema::schema;
+use crate::report::pretty;
 
 /// `imagebuild schema > profile.schema.json`
 #[derive(clap::Args)]
@@ -43,7 +44,5 @@ pub fn run(args: &Args) -> Result<()> {
         Of::Diff => Document::schema(),
         Of::Plan => Plan::schema(),
     };
-    let mut text = serde_json::to_string_pretty(&schema).map_err(|error| Error::bug(error.to_string()))?;
-    text.push('\n');
-    super::print(text.as_bytes())
+    super::print(pretty(&schema)?.as_bytes())
 }

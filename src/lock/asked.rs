@@ -26,14 +26,7 @@ impl Wants {
         let mut wants = Wants::default();
         wants.packages.insert(profile.kernel.package.clone());
         wants.packages.extend(profile.userland.packages.iter().cloned());
-        let fixed = [
-            ("containerd", Some(&profile.containerd.program)),
-            ("kubelet", Some(&profile.kubelet.program)),
-            ("runc", profile.runc.as_ref()),
-            ("cni", profile.cni.as_ref()),
-        ];
-        let fixed = fixed.into_iter().filter_map(|(name, program)| Some((name, program?)));
-        for (name, program) in fixed.chain(profile.programs.iter().map(|(name, program)| (name.as_str(), program))) {
+        for (name, program) in profile.programs() {
             wants.program(name, program)?;
         }
         for preload in &profile.preload {

@@ -49,6 +49,19 @@ pub fn command(profile: &Profile, version: Version) -> Vec<String> {
     words
 }
 
+/// The value of a flag of a command line, `NAME=value` or `NAME value`; `name` with its dashes.
+pub fn flag<'a>(words: &'a [String], name: &str) -> Option<&'a str> {
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        match word.strip_prefix(name) {
+            Some("") => return words.next().map(String::as_str),
+            Some(rest) if rest.starts_with('=') => return rest.get(1..),
+            _ => {}
+        }
+    }
+    None
+}
+
 fn unit(profile: &Profile, version: Version) -> String {
     let conditions = match profile.cluster {
         Cluster::Standalone => String::new(),

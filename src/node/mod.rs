@@ -33,7 +33,7 @@ use crate::tree::Tree;
 
 pub use containerd::{config as containerd_config, text as containerd_text};
 pub use identity::CMDLINE as MACHINE_ID_CMDLINE;
-pub use kubelet::command as kubelet_command;
+pub use kubelet::{command as kubelet_command, flag};
 pub use kubeletconfig::{config as kubelet_config, text as kubelet_text};
 
 /// A step: changes the tree, looks at nothing but its inputs.

@@ -119,6 +119,18 @@ impl Profile {
         self.clouds.get(output.cloud.as_ref()?)
     }
 
+    /// Every program with its name: the node's own, then the others.
+    pub fn programs(&self) -> impl Iterator<Item = (&str, &Program)> {
+        let own = [
+            ("containerd", Some(&self.containerd.program)),
+            ("kubelet", Some(&self.kubelet.program)),
+            ("runc", self.runc.as_ref()),
+            ("cni", self.cni.as_ref()),
+        ];
+        let own = own.into_iter().filter_map(|(name, program)| Some((name, program?)));
+        own.chain(self.programs.iter().map(|(name, program)| (name.as_str(), program)))
+    }
+
     /// Whether the posture asks for a rule, and no waiver that holds at `epoch` gives it up.
     pub fn forbids(&self, rule: &str, epoch: Epoch) -> bool {
         let waived = self.waivers.get(rule).is_some_and(|waiver| waiver.holds(epoch));

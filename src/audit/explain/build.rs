@@ -113,9 +113,7 @@ fn told(
     reuses: bool,
 ) -> Explanation {
     let mut steps = vec![resolved(moved)];
-    let before = memory.and_then(|memory| memory.value(TREE, "root"));
-    let changed = before.map(|before| between(&before.recipe, &ingredients.recipe, &|name| ingredients.line(name)));
-    let view = View { memory, reuses, changed: changed.unwrap_or_default() };
+    let view = View::new(memory, ingredients, reuses);
     steps.extend(entries.iter().filter_map(|entry| view.step(entry)));
     steps.extend(UNKEPT.map(always));
     steps.sort_by(|a, b| (a.stage, &a.value).cmp(&(b.stage, &b.value)));
@@ -147,7 +145,14 @@ pub struct View<'a> {
     pub changed: Vec<Cause>,
 }
 
-impl View<'_> {
+impl<'a> View<'a> {
+    /// Of a tree's ingredients as against those of the last build.
+    pub fn new(memory: Option<&'a Memory>, ingredients: &Ingredients, reuses: bool) -> Self {
+        let before = memory.and_then(|memory| memory.value(TREE, "root"));
+        let changed = before.map(|before| between(&before.recipe, &ingredients.recipe, &|name| ingredients.line(name)));
+        View { memory, reuses, changed: changed.unwrap_or_default() }
+    }
+
     /// What became of a value.
     pub fn step(&self, entry: &Entry) -> Option<Step> {
         let Entry { recipe, key, reused, bytes, blocks } = entry;

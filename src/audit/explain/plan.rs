@@ -10,8 +10,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::build::{UNKEPT, View, always, resolved};
-use super::causes::between;
-use super::ingredients::{Ingredients, TREE};
+use super::ingredients::Ingredients;
 use super::predict::predict;
 use super::{Explanation, Memory, Stage, Step, words};
 use crate::arch::Arch;
@@ -118,9 +117,7 @@ impl Plan {
         plan.fetch = missing.into_iter().map(Fetch::from).collect();
         let locals = digests(profile)?;
         let ingredients = Ingredients::new(profile, origins, &lock, &locals)?;
-        let before = memory.as_ref().and_then(|memory| memory.value(TREE, "root"));
-        let changed = before.map(|before| between(&before.recipe, &ingredients.recipe, &|name| ingredients.line(name)));
-        let view = View { memory: memory.as_ref(), reuses: true, changed: changed.unwrap_or_default() };
+        let view = View::new(memory.as_ref(), &ingredients, true);
         plan.explanation.steps.extend(predict(profile, &lock, &ingredients, &view, &cx.store)?);
         plan.explanation.steps.extend(UNKEPT.map(always));
         plan.explanation.steps.extend(plan.outputs.iter().map(|output| view.output(&output.path)));

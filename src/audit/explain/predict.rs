@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::guid::Guid;
 use crate::init;
 use crate::lock::{Lock, Section};
-use crate::profile::{Component, Go, Origin, PreloadImage, Profile, Program};
+use crate::profile::{Go, Origin, PreloadImage, Profile};
 use crate::root;
 use crate::source::apt::deb;
 use crate::source::{fetch, go};
@@ -31,7 +31,7 @@ pub fn predict(
     let payloads = section.inputs.iter().filter(|input| input.name.starts_with("preload/"));
     let packages = packages.chain(payloads.map(|input| (input.name.as_str(), input.sha256)));
     steps.extend(packages.filter_map(|(name, digest)| seer.known(deb::key(&digest).of(name))));
-    for (name, program) in programs(profile) {
+    for (name, program) in profile.programs() {
         match &program.origin {
             Origin::Go(go) => steps.extend(seer.known(seer.go(name, go, profile.image.arch))),
             Origin::Url(_) | Origin::File(_) => {
@@ -59,15 +59,6 @@ pub fn predict(
     steps.push(step);
     steps.extend(seer.booted(sure, &modules));
     Ok(steps)
-}
-
-/// Programs by name.
-fn programs(profile: &Profile) -> impl Iterator<Item = (&str, &Program)> {
-    let Profile { containerd, kubelet, runc, cni, programs, .. } = profile;
-    let components =
-        [("containerd", containerd), ("kubelet", kubelet)].map(|(name, Component { program, .. })| (name, program));
-    let optional = [("runc", runc), ("cni", cni)].into_iter().filter_map(|(name, one)| Some((name, one.as_ref()?)));
-    components.into_iter().chain(optional).chain(programs.iter().map(|(name, program)| (name.as_str(), program)))
 }
 
 struct Seer<'a> {

@@ -28,12 +28,15 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use crate::audit::Uki;
+use crate::audit::inventory::Inventory;
 use crate::epoch::Epoch;
 use crate::error::{Error, Kind, Result};
 use crate::manifest;
 use crate::path::RootPath;
 use crate::profile::posture::{Check, Posture, Rule, Set, rules};
 use crate::profile::{Profile, Waiver};
+use crate::record;
 
 /// As many places as are told of one rule.
 const TOLD: usize = 1000;
@@ -97,6 +100,18 @@ pub enum State {
     Waived(Waiver, Vec<Breach>),
     /// It could not be looked at.
     Unknown(&'static str),
+}
+
+impl State {
+    /// The word for it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            State::Kept => "kept",
+            State::Broken(_) => "broken",
+            State::Waived(..) => "waived",
+            State::Unknown(_) => "unknown",
+        }
+    }
 }
 
 /// A rule and how it stands.
@@ -187,6 +202,15 @@ impl Asked {
         Asked { posture: profile.posture.clone(), waivers: profile.waivers.clone(), epoch }
     }
 
+    /// The same waivers for other rules.
+    #[must_use]
+    pub fn with_sets(mut self, sets: Option<&[Set]>) -> Self {
+        if let Some(sets) = sets {
+            (self.posture.rules, self.posture.also) = (sets.to_vec(), Vec::new());
+        }
+        self
+    }
+
     /// What the profile that an image carries asks for; every set where it names none.
     ///
     /// # Errors
@@ -236,7 +260,7 @@ pub fn check(view: &View<'_>, asked: &Asked) -> Result<Report> {
     let mut report = Report { sets: asked.posture.rules.clone(), outcomes: Vec::new(), idle: Vec::new() };
     let kubelet = kubelet::Kubelet::read(view)?;
     let containerd = containerd::Containerd::read(view)?;
-    let settings = sysctl::effective(view)?;
+    let (settings, mounts) = (sysctl::effective(view)?, mounts::read(view)?);
     for rule in rules() {
         let waiver = asked.waivers.get(&rule.id);
         if !asked.posture.asks(rule) {
@@ -247,7 +271,7 @@ pub fn check(view: &View<'_>, asked: &Asked) -> Result<Report> {
             Check::Programs(programs) => programs::check(view, programs),
             Check::Tree(what) => files::check(view, what, &asked.posture)?,
             Check::Kernel(_) => mounts::sealed(view),
-            Check::Mounts(mounts) => mounts::check(view, mounts)?,
+            Check::Mounts(rule) => mounts::check(&mounts, rule),
             Check::Words(words) => cmdline::check(view, words),
             Check::Sysctl(sysctl) => sysctl::check(&settings, sysctl),
             Check::Kubelet(what) => kubelet.check(view, what),
@@ -267,6 +291,22 @@ pub fn check(view: &View<'_>, asked: &Asked) -> Result<Report> {
         report.outcomes.push(Outcome { rule, state });
     }
     Ok(report)
+}
+
+/// Holds the root of an image against what the profile that it carries asks for, or against `sets` in its place.
+///
+/// # Errors
+/// Those of [`check`]; a carried profile that cannot be read.
+pub fn check_image(
+    root: &Inventory,
+    uki: Option<&Uki>,
+    addons: &[(String, String)],
+    sets: Option<&[Set]>,
+) -> Result<Report> {
+    let carried = root.carried(record::PROFILE)?.unwrap_or_default();
+    let asked = Asked::carried(&carried, Epoch(root.image().epoch()))?.with_sets(sets);
+    let words = addons.iter().map(|(_, words)| words.clone()).collect();
+    check(&View::of_image(root, uki, words)?, &asked)
 }
 
 /// In order, and not more than anyone reads.

@@ -36,13 +36,14 @@ const API: [&str; 22] = [
 ];
 
 /// Something that is mounted and can be written.
-struct Mount {
+pub struct Mount {
     at: String,
     options: Vec<String>,
     told: RootPath,
 }
 
-fn mounts(view: &View<'_>) -> Result<Vec<Mount>> {
+/// Reads every unit and the table.
+pub fn read(view: &View<'_>) -> Result<Vec<Mount>> {
     let mut out = Vec::new();
     let mut add = |at: &str, kind: &str, options: &str, told: &RootPath| {
         let options: Vec<String> = options.split(',').map(|option| option.trim().to_owned()).collect();
@@ -72,9 +73,9 @@ fn mounts(view: &View<'_>) -> Result<Vec<Mount>> {
 }
 
 /// Whether all of them have an option, or lie where they may.
-pub fn check(view: &View<'_>, rule: &Mounts) -> Result<Verdict> {
+pub fn check(mounts: &[Mount], rule: &Mounts) -> Verdict {
     let mut breaches = Vec::new();
-    for mount in mounts(view)? {
+    for mount in mounts {
         if let Some(option) = &rule.option
             && (rule.at.is_empty() || rule.at.contains(&mount.at))
             && !mount.options.contains(option)
@@ -85,7 +86,7 @@ pub fn check(view: &View<'_>, rule: &Mounts) -> Result<Verdict> {
             breaches.push(Breach::at(&mount.told, format!("{} can be written", mount.at)));
         }
     }
-    Ok(Verdict::of(breaches))
+    Verdict::of(breaches)
 }
 
 /// Whether the root is one that dm-verity seals.

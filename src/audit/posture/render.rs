@@ -108,23 +108,17 @@ pub fn json(report: &Report) -> Value {
         let rule = outcome.rule;
         let mut out = json!({
             "id": rule.id, "required": rule.required, "why": rule.why, "mend": rule.mend, "refs": rule.refs,
+            "state": outcome.state.name(),
         });
         match &outcome.state {
-            State::Kept => out["state"] = json!("kept"),
-            State::Broken(breaches) => {
-                out["state"] = json!("broken");
-                out["places"] = json!(places(breaches));
-            }
+            State::Kept => {}
+            State::Broken(breaches) => out["places"] = json!(places(breaches)),
             State::Waived(waiver, breaches) => {
-                out["state"] = json!("waived");
                 out["places"] = json!(places(breaches));
                 out["reason"] = json!(waiver.reason);
                 out["until"] = json!(waiver.until);
             }
-            State::Unknown(why) => {
-                out["state"] = json!("unknown");
-                out["reason"] = json!(why);
-            }
+            State::Unknown(why) => out["reason"] = json!(why),
         }
         out
     });

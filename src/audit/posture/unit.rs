@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::view::{Kind, View};
 use crate::error::Result;
+use crate::node;
 use crate::path::RootPath;
 
 /// Where units lie; the first that has one of a name counts, drop-ins of all do.
@@ -136,18 +137,9 @@ impl Unit {
     }
 }
 
-/// The value of a flag of a command: `--name=value`, `--name value`, and `-name` of Go's programs.
+/// The value of a flag of a command, written `--name` or, as Go's own programs take it, `-name`.
 pub fn flag<'a>(words: &'a [String], name: &str) -> Option<&'a str> {
-    let mut words = words.iter();
-    while let Some(word) = words.next() {
-        let plain = word.strip_prefix("--").or_else(|| word.strip_prefix('-'));
-        match plain.and_then(|word| word.strip_prefix(name)) {
-            Some("") => return words.next().map(String::as_str),
-            Some(rest) if rest.starts_with('=') => return rest.get(1..),
-            _ => {}
-        }
-    }
-    None
+    node::flag(words, &format!("--{name}")).or_else(|| node::flag(words, &format!("-{name}")))
 }
 
 #[cfg(test)]

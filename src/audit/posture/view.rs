@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::audit::Uki;
 use crate::audit::inventory::Inventory;
 use crate::error::Result;
-use crate::path::{Followed, Found, RootPath};
+use crate::path::{Followed, Found, RootPath, below};
 use crate::record;
 use crate::squashfs::NodeKind;
 use crate::tree::{Content, Kind as Leaf, Meta, NodeRef, Tree};
@@ -158,12 +158,7 @@ impl<'a> View<'a> {
 
     /// Everything below a folder, by its own path: no link is followed.
     pub fn below(&self, folder: &str) -> impl Iterator<Item = (&RootPath, &Node<'a>)> {
-        let folder = RootPath::new(folder).unwrap_or_else(|_| RootPath::root());
-        let end = folder.clone();
-        self.nodes
-            .range((std::ops::Bound::Excluded(folder.clone()), std::ops::Bound::Unbounded))
-            .take_while(move |(path, _)| path.as_bytes().starts_with(folder.as_bytes()))
-            .filter(move |(path, _)| path.starts_with(&end))
+        below(&self.nodes, &RootPath::new(folder).unwrap_or_else(|_| RootPath::root()))
     }
 
     /// Files and links in a folder, by name.

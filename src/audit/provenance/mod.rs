@@ -12,11 +12,12 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::digest::Digest;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::guid::Guid;
 use crate::lock::{Input, Location, Lock, Package};
 use crate::manifest::Manifest;
 use crate::record::{FILES, LOCK, PROFILE, Record};
+use crate::report::pretty;
 
 pub use check::check;
 pub use dsse::{Envelope, IN_TOTO, Signature, encoded};
@@ -77,8 +78,7 @@ pub fn statement(made: &Made<'_>) -> Result<String> {
             },
         },
     });
-    let text = serde_json::to_string_pretty(&value).map_err(|error| Error::bug(error.to_string()))?;
-    Ok(text + "\n")
+    pretty(&value)
 }
 
 /// A descriptor of a resource.

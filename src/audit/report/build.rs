@@ -5,13 +5,12 @@ use std::path::Path;
 use crate::audit::diff::{How, Side};
 use crate::audit::explain::{Explanation, Memory};
 use crate::audit::sbom::Bom;
-use crate::audit::{Opened, posture, provenance};
+use crate::audit::{posture, provenance};
 use crate::digest::Digest;
 use crate::epoch::Epoch;
 use crate::error::{Context as _, Error, Result};
 use crate::manifest;
 use crate::profile::Image;
-use crate::record;
 use crate::store::Store;
 
 /// A build, looked at.
@@ -43,15 +42,13 @@ impl Build {
                 .hint("expected an image, or the folder that a build wrote; `diff` compares profiles and locks"));
         }
         let (mut bom, mut packed, mut held) = (None, None, None);
-        if side.disk.is_some() {
+        if let Some((disk, root)) = side.disk.as_ref().zip(side.root()) {
             let doing = || format!("looking into `{name}`");
-            let opened = Opened::open(path).context(doing)?;
-            packed = Some(opened.root.superblock().bytes_used);
-            let epoch = Epoch(opened.root.epoch());
-            let found = Bom::read(&opened.root, opened.uki.as_ref()).context(doing)?;
+            packed = Some(root.image().bytes_used());
+            let found = Bom::read(root.image(), disk.uki()).context(doing)?;
+            held = Some(posture::check_image(root, disk.uki(), &disk.esp.addons, None).context(doing)?);
             side.notes.extend(found.warnings.iter().cloned());
             bom = Some(found);
-            held = posture(&side, epoch, opened.addons).context(doing)?;
         }
         let signed = path.join(provenance::SIGNED).is_file();
         let minisig = path.join(format!("{}.{}", manifest::SUMS, provenance::detached::SIGNATURE)).is_file();
@@ -91,17 +88,6 @@ impl Build {
         let parts: Vec<String> = [arch, distribution, kernel, self.moment()].into_iter().flatten().collect();
         parts.join(" · ")
     }
-}
-
-/// Holds an image against what the profile that it carries asks for.
-fn posture(side: &Side, epoch: Epoch, addons: Vec<(String, String)>) -> Result<Option<posture::Report>> {
-    let Some((disk, root)) = side.disk.as_ref().zip(side.root()) else {
-        return Ok(None);
-    };
-    let addons = addons.into_iter().map(|(_, words)| words).collect();
-    let carried = root.carried(record::PROFILE)?.unwrap_or_default();
-    let asked = posture::Asked::carried(&carried, epoch)?;
-    posture::check(&posture::View::of_image(root, disk.uki(), addons)?, &asked).map(Some)
 }
 
 /// What the store remembers of the build in a folder; another build of the same image since is not it.

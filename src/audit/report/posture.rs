@@ -19,10 +19,10 @@ pub fn part(before: Option<&Build>, build: &Build) -> Option<Part> {
     }
     let old: BTreeMap<&str, &'static str> = before
         .and_then(|before| before.posture.as_ref())
-        .map(|report| report.outcomes.iter().map(|outcome| (&*outcome.rule.id, word(&outcome.state))).collect())
+        .map(|report| report.outcomes.iter().map(|outcome| (&*outcome.rule.id, outcome.state.name())).collect())
         .unwrap_or_default();
     let states = ["broken", "waived", "unknown", "kept"];
-    let of = |state: &str| report.outcomes.iter().filter(|outcome| word(&outcome.state) == state).collect::<Vec<_>>();
+    let of = |state: &str| report.outcomes.iter().filter(|outcome| outcome.state.name() == state).collect::<Vec<_>>();
     let sets: Vec<&str> = report.sets.iter().map(|set| set.name()).collect();
     let mut body = String::from("<div class=\"posture\">");
     for state in states {
@@ -53,15 +53,6 @@ pub fn part(before: Option<&Build>, build: &Build) -> Option<Part> {
     Some(Part { id: "posture", title: "Posture", body })
 }
 
-fn word(state: &State) -> &'static str {
-    match state {
-        State::Kept => "kept",
-        State::Broken(_) => "broken",
-        State::Waived(..) => "waived",
-        State::Unknown(_) => "unknown",
-    }
-}
-
 /// For people.
 fn said(word: &str) -> &str {
     if word == "unknown" { "not looked at" } else { word }
@@ -69,7 +60,7 @@ fn said(word: &str) -> &str {
 
 fn row(outcome: &Outcome, old: &BTreeMap<&str, &'static str>, out: &mut String) {
     let rule = outcome.rule;
-    let state = word(&outcome.state);
+    let state = outcome.state.name();
     let found = match &outcome.state {
         State::Kept => String::new(),
         State::Broken(breaches) => places(breaches) + &format!("<p><small>{}</small></p>", ticked(&rule.mend)),

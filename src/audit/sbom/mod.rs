@@ -29,8 +29,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::audit::Uki;
 use crate::digest::Digest;
 use crate::epoch::Epoch;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::guid::Guid;
+use crate::report::pretty;
 use crate::squashfs;
 
 pub use build::of_build;
@@ -171,8 +172,7 @@ impl Bom {
             Format::Spdx => spdx::document(self),
             Format::Cyclonedx => cyclonedx::document(self),
         };
-        let text = serde_json::to_string_pretty(&value).map_err(|error| Error::bug(error.to_string()))?;
-        Ok(text + "\n")
+        pretty(&value)
     }
 
     /// An id that no other document has, unless it is the same.

@@ -2,17 +2,15 @@
 
 use super::oci;
 use super::pick::{self, Interest, MAX_PROGRAMS, Picked};
+use crate::audit::carried::part;
 use crate::error::{Context, Error, Result};
 use crate::node::paths::IMAGES;
-use crate::path::RootPath;
-use crate::record::{FOLDER, LOCK, PROFILE};
+use crate::record::{LOCK, PROFILE};
 use crate::squashfs::{Image, Node, NodeKind};
 
 /// More files than this are not looked into, nor containers.
 const MAX_FILES: usize = 1 << 20;
 const MAX_CONTAINERS: usize = 1024;
-/// The largest lock or profile that is read.
-const MAX_RECORD: u64 = 64 << 20;
 
 /// What a root gave.
 #[derive(Debug, Default)]
@@ -86,15 +84,7 @@ pub fn scan(root: &Image) -> Result<Scanned> {
             Err(error) => out.warnings.push(format!("`{path}` cannot be looked into: {}", error.message())),
         }
     }
-    (out.profile, out.lock) = (record(root, PROFILE)?, record(root, LOCK)?);
+    let text = |name| Ok::<_, Error>(part(root, name)?.and_then(|bytes| String::from_utf8(bytes).ok()));
+    (out.profile, out.lock) = (text(PROFILE)?, text(LOCK)?);
     Ok(out)
-}
-
-/// A file of the record.
-fn record(root: &Image, name: &str) -> Result<Option<String>> {
-    let Some(node) = root.find(&RootPath::new(format!("{FOLDER}/{name}"))?)? else { return Ok(None) };
-    match node.kind {
-        NodeKind::File(_) => Ok(String::from_utf8(root.read_file(&node, MAX_RECORD)?).ok()),
-        _ => Ok(None),
-    }
 }

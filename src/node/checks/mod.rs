@@ -12,7 +12,7 @@ mod tools;
 use std::collections::BTreeSet;
 
 use super::version::{self, Version};
-use super::{containerd, kubelet, kubeletconfig};
+use super::{containerd, flag, kubelet, kubeletconfig};
 use crate::error::{Error, Result};
 use crate::profile::{Profile, checks};
 use crate::system::Inputs;
@@ -52,15 +52,7 @@ pub(super) struct Node<'a> {
 impl Node<'_> {
     /// The value of a flag, `--name=value` or `--name value`.
     fn flag(&self, name: &str) -> Option<&str> {
-        let mut words = self.command.iter();
-        while let Some(word) = words.next() {
-            match word.strip_prefix("--").and_then(|word| word.strip_prefix(name)) {
-                Some("") => return words.next().map(String::as_str),
-                Some(rest) if rest.starts_with('=') => return rest.get(1..),
-                _ => {}
-            }
-        }
-        None
+        flag(&self.command, &format!("--{name}"))
     }
 }
 
