@@ -91,16 +91,20 @@ fn an_iso_image_starts_from_a_usb_stick() {
     live("usb-uefi", &hello_bios("hello-usb", "linux-image-"), "sda", &["--usb"]);
 }
 
-/// LSI's MegaRAID and Intel's network card, of which the kernel of clouds knows neither.
+/// LSI's MegaRAID of servers, the LSI SAS controller that VMware gives a machine, and Intel's network card, none of
+/// which the kernel of clouds knows.
 #[test]
 #[ignore = "wide"]
 fn the_generic_kernel_runs_the_node_on_other_devices() {
     let image = hello_bios("hello-usb", "linux-image-");
-    // OVMF has no driver for that controller.
-    let more = ["--disk-size", "4G", "--firmware", "bios", "--disk", "megaraid", "--network", "e1000"];
-    let booted = boot("generic", &image.raw, "/kubepods.slice/", TIMEOUT, &more);
-    booted.ended(0).saw(HELLO).saw_no("FATAL");
-    booted
-        .saw("imagebuild-init: verified and mounted the root of disk sda")
-        .saw("e1000: Intel(R) PRO/1000 Network Driver");
+    for (disk, driver) in [("megaraid", "megaraid_sas 0000:"), ("mptsas", "mptsas: ioc0: attaching ssp device")] {
+        // OVMF has a driver for neither controller.
+        let more = ["--disk-size", "4G", "--firmware", "bios", "--disk", disk, "--network", "e1000"];
+        let booted = boot(&format!("generic-{disk}"), &image.raw, "/kubepods.slice/", TIMEOUT, &more);
+        booted.ended(0).saw(HELLO).saw_no("FATAL");
+        booted
+            .saw("imagebuild-init: verified and mounted the root of disk sda")
+            .saw("e1000: Intel(R) PRO/1000 Network Driver")
+            .saw(driver);
+    }
 }
