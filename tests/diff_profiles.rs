@@ -174,6 +174,67 @@ fn modes_are_flagged_as_those_of_files_are() {
     assert!(sticky.contains("+ /srv  mode 1777") && !sticky.contains("to look at"), "{sticky}");
 }
 
+/// A profile with these rows more, against one with those.
+fn rows(before: &str, after: &str) -> String {
+    let with = |rows: &str| PROFILE.replace("[[output]]", &format!("{rows}\n[[output]]"));
+    told("toml", &with(before), &with(after))
+}
+
+const TAKEN: &str = "[[mode]]\npath = \"/usr/bin/su\"\nmode = \"0755\"";
+const GIVEN: &str = "[[mode]]\npath = \"/usr/bin/su\"\nmode = \"4755\"";
+const OTHER: &str = "[[mode]]\npath = \"/usr/bin/mount\"\nmode = \"0755\"";
+const LAID: &str = "[[file]]\npath = \"/usr/bin/su\"\ntext = \"x\"\nmode = \"6755\"";
+
+#[test]
+fn a_setuid_bit_is_seen_whichever_row_gives_it() {
+    let setuid = |before: &str, after: &str| {
+        let told = rows(before, after);
+        assert!(told.contains("! /usr/bin/su  ") && told.ends_with("; to look at: setuid 1\n"), "{told}");
+    };
+    setuid(TAKEN, GIVEN);
+    setuid(OTHER, GIVEN);
+    setuid("", &format!("{OTHER}\n{GIVEN}"));
+    setuid("", LAID);
+    // The row that took it away from the profile's own file is gone, or another one is there in its place.
+    setuid(&format!("{LAID}\n{TAKEN}"), LAID);
+    setuid(&format!("{LAID}\n{TAKEN}"), &format!("{LAID}\n{OTHER}"));
+    setuid(&format!("{LAID}\n{TAKEN}"), &format!("{LAID}\n{}", TAKEN.replace("0755", "2755")));
+    // The same bits, and another user's.
+    setuid(&format!("{GIVEN}\nowner = \"games:games\""), &format!("{GIVEN}\nowner = \"root:root\""));
+    for (before, after) in [(GIVEN, TAKEN), (LAID, &format!("{LAID}\n{TAKEN}")), (LAID, &GIVEN.replace("4755", "6755"))]
+    {
+        let told = rows(before, after);
+        assert!(told.contains("/usr/bin/su") && !told.contains("to look at"), "{told}");
+    }
+    let folder = "[[directory]]\npath = \"/var/log/journal\"\nmode = \"2755\"";
+    assert!(!rows("", folder).contains("to look at"));
+    let inside = |mode: &str| {
+        let image = "[[preload]]\nname = \"localhost/a:1\"\npackages = [\"bash\"]\nentrypoint = [\"/su\"]";
+        format!("{image}\n[[preload.file]]\npath = \"/su\"\ntext = \"x\"\nmode = \"{mode}\"")
+    };
+    let told = rows(&inside("0755"), &inside("4755"));
+    assert!(told.contains("! container image localhost/a:1  "), "{told}");
+    assert!(told.ends_with("; to look at: setuid 1\n"), "{told}");
+}
+
+/// What a package ships is in no profile, so that a row which goes is told, and no more than that.
+#[test]
+fn a_mode_that_nothing_gives_any_more_is_told() {
+    let told = rows(TAKEN, OTHER);
+    let wanted = "  - /usr/bin/su  mode 0755 [no row gives its mode now: what its package ships is in no profile] <- ";
+    assert!(told.contains(wanted) && !told.contains("to look at"), "{told}");
+}
+
+#[test]
+fn a_file_that_may_have_capabilities_is_seen() {
+    let with = |paths: &str| format!("[posture]\ncapabilities = [{paths}]");
+    let more = rows("", &with("\"/usr/bin/ping\""));
+    assert!(more.contains("  ! posture.capabilities[/usr/bin/ping] <- "), "{more}");
+    assert!(more.ends_with("; to look at: capability 1, waiver 1\n"), "{more}");
+    let fewer = rows(&with("\"/usr/bin/ping\""), "");
+    assert!(!fewer.contains("to look at"), "{fewer}");
+}
+
 #[test]
 fn a_revision_of_a_repository_is_a_side() {
     let folder = tempfile::tempdir().unwrap();

@@ -3,12 +3,15 @@
 use super::Found;
 use super::change::{Change, Flag, Kind, Topic, Weight};
 use super::leaves::{self, Leaf};
+use super::modes::Modes;
 use super::side::{Shown, Side};
 use crate::record;
 
 /// Compares profiles, where both sides have one.
 pub fn compare(a: &Side, b: &Side, found: &mut Found) {
     let (Some(before), Some(after)) = (&a.profile, &b.profile) else { return };
+    let (modes, others) = (Modes::of(&before.leaves), Modes::of(&after.leaves));
+    let (raised, left) = (modes.raised(&others), modes.left(&others));
     let mut not_compared = 0;
     before.leaves.compare(&after.leaves, |path, old, new| {
         // A record names a file beside its profile by digest, the profile by path: neither tells of the other.
@@ -41,7 +44,12 @@ pub fn compare(a: &Side, b: &Side, found: &mut Found) {
         change.flags.extend(flags(path, change.kind));
         // Files that are there speak for themselves.
         if a.root().is_none() || b.root().is_none() {
-            change.flags.extend(raised(path, old, new));
+            // `file[/etc/motd].mode` is of the row `file[/etc/motd]`.
+            let row = path.rfind("].").and_then(|end| path.get(..=end)).unwrap_or(path);
+            change.flags.extend(raised.get(row).into_iter().flatten());
+            if left.contains(row) && path.ends_with("].mode") {
+                change.notes.push("no row gives its mode now: what its package ships is in no profile".to_owned());
+            }
         }
         found.add(topic, change);
     });
@@ -73,27 +81,14 @@ fn flags(path: &str, kind: Kind) -> Vec<Flag> {
     if given_up.iter().any(|prefix| path.starts_with(prefix)) && kind != Kind::Removed {
         flags.push(Flag::Waiver);
     }
-    // One rule fewer.
-    if path.starts_with("posture.") && kind != Kind::Added {
+    if path.starts_with("posture.capabilities[") {
+        // One file more that may have what the rule forbids.
+        if kind != Kind::Removed {
+            flags.extend([Flag::Waiver, Flag::Capability]);
+        }
+    } else if path.starts_with("posture.") && kind != Kind::Added {
+        // One rule fewer.
         flags.push(Flag::Waiver);
-    }
-    flags
-}
-
-/// What the mode that a line asks for gives, and did not give before.
-fn raised(path: &str, old: Option<&Leaf>, new: Option<&Leaf>) -> Vec<Flag> {
-    let kinds = ["file[", "mode[", "directory["];
-    if !path.ends_with("].mode") || !kinds.iter().any(|kind| path.starts_with(kind)) {
-        return Vec::new();
-    }
-    let mode = |leaf: Option<&Leaf>| leaf.and_then(|leaf| u16::from_str_radix(&leaf.value, 8).ok()).unwrap_or(0);
-    let (old, new) = (mode(old), mode(new));
-    let mut flags = Vec::new();
-    if new & !old & 0o6000 != 0 && !path.starts_with("directory[") {
-        flags.push(Flag::Setuid);
-    }
-    if new & !old & 0o002 != 0 && new & 0o1000 == 0 {
-        flags.push(Flag::WorldWritable);
     }
     flags
 }

@@ -17,6 +17,7 @@ mod initrd;
 mod kernel;
 pub(in crate::audit) mod keys;
 pub(super) mod leaves;
+mod modes;
 mod node;
 mod packages;
 mod place;
