@@ -3,21 +3,26 @@
 //! ```text
 //! medium:  | ESP, its addon names the installer's root hash | root | verity | installer | its verity |
 //!                                                               |                 | esp.img, root.verity,
-//!                                                               |                 | repart.d/, units
-//! disk:    | ESP, with the addon of a disk | root | verity | signature |  <- systemd-repart copies
+//!                                                               |                 | repart.d/, units,
+//!                                                               |                 | core.img, boot-code.conf
+//! disk:    | BIOS boot, ESP, with the addon of a disk | root | verity | signature |  <- systemd-repart copies
 //! ```
 //!
 //! - What is copied is read through dm-verity while it is copied: the root from its own device, ESP and hash tree from
 //!   files of the installer. Its root hash is on the command line beside the root's, so it is as sealed as that is.
 //! - The init (src/init/install.rs) finds, mounts and starts it, chooses the disk and refuses one that holds data.
 //! - Labels, types, ids and sizes are those of the disk image of the same build: what was installed is that disk.
-//! - There is no boot code for a BIOS in it, since systemd-repart writes none.
+//! - A BIOS starts the first sector of the disk, to which systemd-repart writes no code: systemd-tmpfiles does, the
+//!   last of all, and leaves the table in the rest of that sector as it is.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+
 use crate::digest::Digest;
-use crate::disk::{self, Disk, Layout, NO_AUTO, Partition, Pieces, READ_ONLY, Role, Unwritten};
+use crate::disk::{self, ALIGNMENT, BootCode, Disk, Layout, NO_AUTO, Partition, Pieces, READ_ONLY, Role, Unwritten};
 use crate::epoch::Epoch;
 use crate::error::Result;
 use crate::node::failure;
@@ -29,6 +34,8 @@ use crate::tree::{Content, Meta, Tree};
 
 /// Where the init mounts it.
 const PLACE: &str = "/run/imagebuild/install";
+/// What the init links the chosen disk to.
+const DISK: &str = "/run/imagebuild/disk";
 /// Whole blocks are what dm-verity has.
 const BLOCK: u64 = 4096;
 
@@ -57,8 +64,8 @@ pub fn words(install: &Install, root_hash: &Digest) -> Vec<String> {
     words
 }
 
-/// Its files, for a disk of this layout with these contents.
-pub fn tree(layout: &Layout, pieces: &Pieces, epoch: Epoch) -> Result<Tree> {
+/// Its files, for a disk of this layout with these contents; `bios`: what a BIOS runs, where the disk has it.
+pub fn tree(layout: &Layout, pieces: &Pieces, bios: Option<&BootCode>, epoch: Epoch) -> Result<Tree> {
     let mut tree = Tree::default();
     let mut put = |path: String, content: Content| -> Result<()> {
         let meta = Meta::new(0o644, epoch.0).from(&"installer".into());
@@ -70,12 +77,16 @@ pub fn tree(layout: &Layout, pieces: &Pieces, epoch: Epoch) -> Result<Tree> {
     }
     put("esp.img".to_owned(), esp(layout, pieces, epoch)?)?;
     put("root.verity".to_owned(), pieces.verity.clone())?;
+    if let Some(bios) = bios {
+        put("core.img".to_owned(), whole_blocks(&bios.core)?)?;
+        put("boot-code.conf".to_owned(), Content::bytes(boot_code(&bios.code).into_bytes()))?;
+    }
     put("minimum-disk".to_owned(), Content::bytes(format!("{}\n", layout.sizes.minimum_disk()?).into_bytes()))?;
     let seed = layout.seed;
     for (name, text) in [
         ("default.target", TARGET.to_owned()),
-        ("reboot.service", service("starts again", "reboot", &seed)),
-        ("poweroff.service", service("is switched off", "poweroff", &seed)),
+        ("reboot.service", service("starts again", "reboot", &seed, bios.is_some())),
+        ("poweroff.service", service("is switched off", "poweroff", &seed, bios.is_some())),
         ("failed.service", failed()),
     ] {
         put(name.to_owned(), Content::bytes(text.into_bytes()))?;
@@ -100,7 +111,8 @@ fn definition(partition: &Partition) -> String {
         Role::Esp => Some(format!("{PLACE}/esp.img")),
         Role::Root => Some("/dev/mapper/root".to_owned()),
         Role::Verity => Some(format!("{PLACE}/root.verity")),
-        Role::Bios | Role::Signature => None,
+        Role::Bios => Some(format!("{PLACE}/core.img")),
+        Role::Signature => None,
     };
     let mut text =
         format!("[Partition]\nType={kind}\nUUID={id}\nLabel={label}\nSizeMinBytes={length}\nSizeMaxBytes={length}\n");
@@ -131,7 +143,23 @@ After=basic.target
 AllowIsolate=yes
 ";
 
-fn service(what: &str, action: &str, seed: &crate::guid::Guid) -> String {
+/// GRUB's core, of which systemd-repart copies whole blocks only.
+fn whole_blocks(core: &Content) -> Result<Content> {
+    let mut bytes = core.read(ALIGNMENT)?;
+    bytes.resize(bytes.len().next_multiple_of(BLOCK as usize), 0);
+    Ok(Content::bytes(bytes))
+}
+
+/// What writes the first bytes of the disk and nothing behind them (tmpfiles.d(5), `w~`).
+fn boot_code(code: &[u8]) -> String {
+    format!("w~ {DISK} - - - - {}\n", BASE64.encode(code))
+}
+
+fn service(what: &str, action: &str, seed: &crate::guid::Guid, bios: bool) -> String {
+    let code = match bios {
+        true => format!("ExecStart=systemd-tmpfiles --create {PLACE}/boot-code.conf\n"),
+        false => String::new(),
+    };
     format!(
         "[Unit]\n\
          Description=Copy of the system to the disk\n\
@@ -142,7 +170,8 @@ fn service(what: &str, action: &str, seed: &crate::guid::Guid) -> String {
          [Service]\n\
          Type=oneshot\n\
          # It refuses a disk that has a partition table, too.\n\
-         ExecStart=systemd-repart --dry-run=no --empty=require --seed={seed} --definitions={PLACE}/repart.d /run/imagebuild/disk\n\
+         ExecStart=systemd-repart --dry-run=no --empty=require --seed={seed} --definitions={PLACE}/repart.d {DISK}\n\
+         {code}\
          {}\
          ExecStartPost=-systemd-tmpfiles --create -\n\
          TimeoutStartSec=infinity\n\
@@ -205,5 +234,18 @@ mod tests {
         let esp = definition(&partition(Role::Esp, 0));
         assert!(esp.contains("SizeMaxBytes=1048576\nCopyBlocks=/run/imagebuild/install/esp.img\n"), "{esp}");
         assert!(!definition(&partition(Role::Signature, 0)).contains("CopyBlocks"));
+    }
+
+    #[test]
+    fn code_for_a_bios_is_written_last_and_stays_clear_of_the_table() {
+        let core = Content::bytes(vec![7; 150_001]);
+        assert_eq!(whole_blocks(&core).unwrap().len(), 37 * BLOCK);
+        let line = boot_code(&[0xff; crate::disk::BOOT_CODE]);
+        let digits = line.strip_prefix("w~ /run/imagebuild/disk - - - - ").unwrap().trim_end();
+        assert_eq!(BASE64.decode(digits).unwrap(), [0xff; 440]);
+        let seed = disk::ESP_TYPE;
+        let text = service("starts again", "reboot", &seed, true);
+        assert!(text.find("systemd-repart").unwrap() < text.find("/boot-code.conf\n").unwrap(), "{text}");
+        assert!(!service("starts again", "reboot", &seed, false).contains("boot-code"));
     }
 }

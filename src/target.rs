@@ -142,22 +142,22 @@ pub fn place(
         let (disk, warning) = disk::place(&layout, &pieces, bios.as_ref(), epoch).context(doing)?;
         // The same of all disks: their slots have one size.
         disks.warning = warning;
-        let cd = match on_cds.contains(shape) {
-            true => {
-                let line = boot::command_line_with(&boot.cmdline, &shape.words);
-                Some(boot::make_grub(parts, &profile.image, &line, Place::Medium).context(doing)?)
-            }
-            false => None,
-        };
         let mut words = shape.words.clone();
         let installer = match &shape.install {
             None => None,
             Some(install) => {
-                let packed = pack(&installer::tree(&layout, &pieces, epoch)?).context(doing)?;
+                let packed = pack(&installer::tree(&layout, &pieces, bios.as_ref(), epoch)?).context(doing)?;
                 words.extend(installer::words(install, &packed.root_hash));
                 let esp = esp_files(parts, boot, target, &words).context(doing)?;
                 Some(Installer { sealed: packed, esp })
             }
+        };
+        let cd = match on_cds.contains(shape) {
+            true => {
+                let line = boot::command_line_with(&boot.cmdline, &words);
+                Some(boot::make_grub(parts, &profile.image, &line, Place::Medium).context(doing)?)
+            }
+            false => None,
         };
         let placed = Placed { layout, pieces, disk, words, cd, installer };
         let placed = Arc::new(placed);

@@ -1,7 +1,7 @@
 //! The disks of the machine, and the one among them that the firmware booted.
 
 use super::bootpath::{BootPath, Place, ata_port, pci_root};
-use super::cmdline::RootHash;
+use super::cmdline::{self, RootHash};
 use super::efi;
 use super::gpt::{self, Partition};
 use super::guid::Guid;
@@ -34,6 +34,8 @@ pub type Path = Text<256>;
 pub struct Firmware {
     esp: Option<Guid>,
     path: Option<BootPath>,
+    /// What the medium alone has that the kernel's command line makes an installer of.
+    medium: Option<Guid>,
     /// Whether the stub measured the kernel into the PCR of the phases.
     pub measured: bool,
 }
@@ -57,7 +59,16 @@ impl Firmware {
             let name = Text::<16>::of(format_args!("Boot{number:04X}"));
             variable(name.str(), efi::GLOBAL, &mut buffer).and_then(efi::any).and_then(BootPath::parse)
         });
-        Firmware { esp, path, measured }
+        let mut line = [0u8; 16 << 10];
+        let medium = say::read(c"/proc/cmdline", &mut line)
+            .and_then(|line| cmdline::installer(line).ok().flatten())
+            .map(|hash| hash.partitions().0);
+        Firmware { esp, path, medium, measured }
+    }
+
+    /// The partition beside the root's two that only the disk has that was booted, where that is known.
+    fn mark(&self) -> Option<Guid> {
+        self.esp.or(self.medium)
     }
 }
 
@@ -96,8 +107,8 @@ pub fn find(root: &RootHash, firmware: &Firmware) -> Result<Found, Fault> {
         // A BIOS, a CD, a network.
         None => say::line(format_args!("the loader did not name its ESP")),
     }
-    // Where the loader named no ESP, NIL stands for it, which no partition has.
-    let wanted = [data, hash, firmware.esp.unwrap_or(Guid::NIL)];
+    // Where nothing marks the disk, NIL stands for it, which no partition has.
+    let wanted = [data, hash, firmware.mark().unwrap_or(Guid::NIL)];
     let doubt = if firmware.path.is_some() { DOUBT.0 } else { DOUBT.1 };
     let began = sys::uptime();
     loop {
@@ -151,7 +162,7 @@ fn open_both(disk: &Name, name: &str, data: &Partition, hash: &Partition) -> Res
 
 /// Looks at every disk once.
 fn look(wanted: &[Guid; 3], firmware: &Firmware) -> Round<(Partition, Partition)> {
-    let mut round = Round::new(firmware.esp.is_some(), firmware.path.is_some());
+    let mut round = Round::new(firmware.mark().is_some(), firmware.path.is_some());
     let Ok(blocks) = File::open(c"/sys/block", open::READ | open::DIRECTORY) else { return round };
     let _ = blocks.names(|name| {
         let name = name.to_bytes();
@@ -160,9 +171,9 @@ fn look(wanted: &[Guid; 3], firmware: &Firmware) -> Round<(Partition, Partition)
         }
         let mut disk = Name::new();
         disk.push(name);
-        let [data, hash, esp] = table(&disk, wanted).unwrap_or([None; 3]);
+        let [data, hash, mark] = table(&disk, wanted).unwrap_or([None; 3]);
         let here = firmware.path.as_ref().is_some_and(|path| is_at(&disk, path));
-        let claim = round.claim(data.is_some(), hash.is_some(), esp.is_some(), here);
+        let claim = round.claim(data.is_some(), hash.is_some(), mark.is_some(), here);
         let nothing = Partition { number: 0, start: 0, size: 0 };
         round.see(disk, claim, (data.unwrap_or(nothing), hash.unwrap_or(nothing)));
         true

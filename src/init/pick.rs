@@ -1,8 +1,10 @@
 //! Which of the disks that are there is the one that was booted.
 //!
-//! A disk is taken only if it holds the root partition, its hash partition and the ESP that
-//! the loader names. Anybody who can write a disk can copy those ids, so where two disks
-//! have them all, only the firmware's boot option can tell; else none is taken.
+//! A disk is taken only if it holds the root partition, its hash partition and the one that marks
+//! what was booted: the ESP that the loader names, or where it names none (a BIOS, a CD) the installer
+//! that the kernel's command line names, which no installed disk has. Anybody who can write a disk can
+//! copy those ids, so where two disks have them all, only the firmware's boot option can tell; else none
+//! is taken.
 
 use super::text::{Fault, Text};
 
@@ -14,11 +16,11 @@ pub type Name = Text<64>;
 pub enum Claim {
     /// Nothing of interest.
     Nothing,
-    /// The loader's ESP, or one of the two partitions.
+    /// The mark, or one of the two partitions.
     Part,
-    /// The two partitions, but not the loader's ESP.
+    /// The two partitions, but not the mark.
     Stranger,
-    /// All three partitions, or both where the loader named no ESP.
+    /// All three partitions, or both where nothing marks the disk.
     Booted,
     /// As before, and it is where the firmware's boot option points.
     Pointed,
@@ -44,24 +46,24 @@ pub struct Round<T> {
     best: Claim,
     first: Option<(Name, T)>,
     second: Option<Name>,
-    named: bool,
+    marked: bool,
     pointed: bool,
 }
 
 impl<T> Round<T> {
-    /// A round with no disk yet; whether the loader named its ESP, and whether the boot
+    /// A round with no disk yet; whether a partition marks the booted disk, and whether the boot
     /// option points to a place.
-    pub fn new(named: bool, pointed: bool) -> Self {
-        Round { seen: 0, best: Claim::Nothing, first: None, second: None, named, pointed }
+    pub fn new(marked: bool, pointed: bool) -> Self {
+        Round { seen: 0, best: Claim::Nothing, first: None, second: None, marked, pointed }
     }
 
     /// What a disk claims by which partitions it holds and where it is.
-    pub fn claim(&self, data: bool, hash: bool, esp: bool, here: bool) -> Claim {
-        match (data && hash, esp || !self.named) {
+    pub fn claim(&self, data: bool, hash: bool, mark: bool, here: bool) -> Claim {
+        match (data && hash, mark || !self.marked) {
             (true, true) if here && self.pointed => Claim::Pointed,
             (true, true) => Claim::Booted,
             (true, false) => Claim::Stranger,
-            (false, _) if data || hash || (esp && self.named) => Claim::Part,
+            (false, _) if data || hash || (mark && self.marked) => Claim::Part,
             (false, _) => Claim::Nothing,
         }
     }
@@ -96,19 +98,19 @@ impl<T> Round<T> {
         let nameless = Name::new();
         let name = self.first.as_ref().map_or(&nameless, |(name, _)| name);
         match (self.best, self.second) {
-            (Claim::Booted | Claim::Pointed, Some(other)) if !self.named => Fault::of(format_args!(
+            (Claim::Booted | Claim::Pointed, Some(other)) if !self.marked => Fault::of(format_args!(
                 "disks {name} and {other} both hold the root partition {data}, and nothing says which was booted: \
                  detach one"
             )),
             (Claim::Booted | Claim::Pointed, Some(other)) => Fault::of(format_args!(
-                "disks {name} and {other} both hold the booted ESP and the root partition {data}: detach the copy"
+                "disks {name} and {other} both hold what was booted and the root partition {data}: detach the copy"
             )),
             (Claim::Stranger, _) => Fault::of(format_args!(
                 "missing partition: the booted disk holds no root partition {data}; disk {name} holds one, \
                  but was not booted and is not taken"
             )),
             (Claim::Part, _) => Fault::of(format_args!(
-                "missing partition: disk {name} lacks the root partition {data}, its hash partition or the booted ESP"
+                "missing partition: disk {name} lacks the root partition {data}, its hash partition or what else the booted one has"
             )),
             _ => Fault::of(format_args!(
                 "missing partition: none of {} disks holds the root partition {data} after {seconds} s",
@@ -127,8 +129,8 @@ mod tests {
         Name::of(format_args!("vd{}", char::from(b'a' + n as u8)))
     }
 
-    fn round(named: bool, pointed: bool, claims: &[Claim]) -> Round<usize> {
-        let mut round = Round::new(named, pointed);
+    fn round(marked: bool, pointed: bool, claims: &[Claim]) -> Round<usize> {
+        let mut round = Round::new(marked, pointed);
         claims.iter().enumerate().for_each(|(n, claim)| round.see(name(n), *claim, n));
         round
     }
@@ -160,16 +162,16 @@ mod tests {
 
     #[test]
     fn claims() {
-        let named = Round::<()>::new(true, true);
-        assert_eq!(named.claim(true, true, true, true), Pointed);
-        assert_eq!(named.claim(true, true, true, false), Booted);
-        assert_eq!(named.claim(true, true, false, true), Stranger);
-        assert_eq!(named.claim(true, false, true, true), Part);
-        assert_eq!(named.claim(false, false, true, true), Part);
-        assert_eq!(named.claim(false, false, false, true), Nothing);
-        let unnamed = Round::<()>::new(false, false);
-        assert_eq!(unnamed.claim(true, true, false, true), Booted);
-        assert_eq!(unnamed.claim(false, false, true, false), Nothing);
+        let marked = Round::<()>::new(true, true);
+        assert_eq!(marked.claim(true, true, true, true), Pointed);
+        assert_eq!(marked.claim(true, true, true, false), Booted);
+        assert_eq!(marked.claim(true, true, false, true), Stranger);
+        assert_eq!(marked.claim(true, false, true, true), Part);
+        assert_eq!(marked.claim(false, false, true, true), Part);
+        assert_eq!(marked.claim(false, false, false, true), Nothing);
+        let unmarked = Round::<()>::new(false, false);
+        assert_eq!(unmarked.claim(true, true, false, true), Booted);
+        assert_eq!(unmarked.claim(false, false, true, false), Nothing);
     }
 
     /// A BIOS says nothing: no ESP, no place. The root's ids on one disk alone must do.
@@ -197,7 +199,7 @@ mod tests {
         let fault = |claims: &[Claim]| round(true, false, claims).fault(&"ID", 30).to_string();
         assert_eq!(
             fault(&[Booted, Nothing, Booted]),
-            "disks vda and vdc both hold the booted ESP and the root partition ID: detach the copy"
+            "disks vda and vdc both hold what was booted and the root partition ID: detach the copy"
         );
         assert!(fault(&[Part, Stranger]).contains("; disk vdb holds one, but was not booted"));
         assert!(fault(&[Nothing, Part]).starts_with("missing partition: disk vdb lacks"));

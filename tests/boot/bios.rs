@@ -15,15 +15,21 @@ fn start(image: &node::Image, label: &str) -> u64 {
     found.expect("the partition")["start"].as_u64().expect("a number")
 }
 
-/// The example for a machine with a BIOS, as a disk and as an ISO image, with a kernel of choice; each built
-/// once in this process.
+/// That example as a disk and as an ISO image, with a kernel of choice; each built once in this process.
 fn hello_bios(name: &str, kernel: &str) -> node::Image {
     static MADE: Mutex<BTreeMap<String, node::Image>> = Mutex::new(BTreeMap::new());
     let mut made = MADE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     if let Some(image) = made.get(name) {
         return image.clone();
     }
-    let text = hello_pod_text()
+    let image = build(name, &format!("{}\n[[output]]\nformat.iso = {{}}\n", text(name, kernel)));
+    made.insert(name.to_owned(), image.clone());
+    image
+}
+
+/// The example for a machine with a BIOS.
+pub fn text(name: &str, kernel: &str) -> String {
+    hello_pod_text()
         .replace("\"hello-pod\"", &format!("\"{name}\""))
         .replace("\"e2fsprogs\", ", "\"e2fsprogs\", \"grub-pc-bin\", ")
         .replace("linux-image-cloud-", kernel)
@@ -32,10 +38,7 @@ fn hello_bios(name: &str, kernel: &str) -> node::Image {
             "[kernel]\n",
             "[boot]\nfirmware = [\"uefi\", \"bios\"]\n\n[userland.without]\n\
              grub-common = \"the builder puts GRUB together\"\n\n[kernel]\n",
-        );
-    let image = build(name, &format!("{text}\n[[output]]\nformat.iso = {{}}\n"));
-    made.insert(name.to_owned(), image.clone());
-    image
+        )
 }
 
 #[test]

@@ -4,14 +4,17 @@ use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
+use super::bios;
 use super::node::{self, boot, build, hello_pod_text, run};
 use super::{HELLO, TIMEOUT};
 
-/// The example as a medium that installs onto the one disk that there is.
-fn medium() -> (node::Image, PathBuf) {
-    let install = "install = { disk = \"auto\", then = \"poweroff\" }";
-    let text = hello_pod_text().replace("\"hello-pod\"", "\"hello-install\"");
-    let image = build("hello-install", &format!("{text}\n[[output]]\nformat.iso = {{ {install} }}\n"));
+/// Bytes of code in the first sector of a disk; the table of its partitions follows.
+const BOOT_CODE: usize = 440;
+
+/// A profile as a medium that installs onto the one disk that there is.
+fn medium(name: &str, text: &str, more: &str) -> (node::Image, PathBuf) {
+    let install = format!("install = {{ disk = \"auto\", then = \"poweroff\"{more} }}");
+    let image = build(name, &format!("{text}\n[[output]]\nformat.iso = {{ {install} }}\n"));
     let iso = image.raw.with_extension("iso");
     (image, iso)
 }
@@ -35,7 +38,8 @@ fn same(one: &File, other: &File, at: u64, length: u64) {
 
 #[test]
 fn a_medium_installs_a_disk_that_boots_alone_and_takes_none_with_data() {
-    let (image, iso) = medium();
+    let text = hello_pod_text().replace("\"hello-pod\"", "\"hello-install\"");
+    let (image, iso) = medium("hello-install", &text, "");
     run(0, ["verify".as_ref(), iso.as_os_str()]);
     let minimum = image.manifest()["minimum_disk"].as_u64().expect("a size");
     let target = disk("installed", minimum);
@@ -64,4 +68,43 @@ fn a_medium_installs_a_disk_that_boots_alone_and_takes_none_with_data() {
     for path in [target, full] {
         std::fs::remove_file(path).unwrap();
     }
+}
+
+/// GRUB starts the medium, and then the disk: the code in its first sector and the core in its own partition were written
+/// there, too. The disk held the same release, so that but for the installer nothing tells the two apart.
+#[test]
+#[ignore = "wide"]
+fn a_bios_starts_a_medium_that_installs_anew_what_a_bios_starts() {
+    let name = "hello-bios-install";
+    let (image, iso) = medium(name, &bios::text(name, "linux-image-cloud-"), ", erase = true");
+    let minimum = image.manifest()["minimum_disk"].as_u64().expect("a size");
+    let path = disk(name, minimum);
+    let [one, other] = [&image.raw, &path].map(|path| OpenOptions::new().read(true).write(true).open(path).unwrap());
+    let mut part = vec![0; 1 << 20];
+    for at in (0..one.metadata().unwrap().len()).step_by(part.len()) {
+        one.read_exact_at(&mut part, at).unwrap();
+        other.write_all_at(&part, at).unwrap();
+    }
+    // Boot code and core that start nothing.
+    other.write_all_at(&[0xcd; BOOT_CODE], 0).unwrap();
+    other.write_all_at(&[0xcd; 4096], 1 << 20).unwrap();
+
+    let more = ["--firmware", "bios", "--cdrom", "--install-to"].map(str::to_owned);
+    let more: Vec<String> = more.into_iter().chain([path.display().to_string()]).collect();
+    let more: Vec<&str> = more.iter().map(String::as_str).collect();
+    let booted = boot("bios-install", &iso, "imagebuild: installed: the machine is switched off", TIMEOUT, &more);
+    booted.ended(0).saw(&format!("Loading {name}_1")).saw("imagebuild-init: installs onto disk vda").saw_no(HELLO);
+
+    let [one, other] = [&image.raw, &path].map(|path| File::open(path).unwrap());
+    for partition in image.manifest()["partitions"].as_array().unwrap() {
+        let number = |key: &str| partition[key].as_u64().unwrap();
+        same(&one, &other, number("start"), number("size"));
+    }
+    let [mut a, mut b] = [[0; BOOT_CODE]; 2];
+    one.read_exact_at(&mut a, 0).unwrap();
+    other.read_exact_at(&mut b, 0).unwrap();
+    assert_eq!(a, b, "the code in the first sector");
+    run(0, ["verify".as_ref(), path.as_os_str()]);
+    boot("bios-installed", &path, HELLO, TIMEOUT, &["--firmware", "bios"]).ended(0).saw(HELLO);
+    std::fs::remove_file(path).unwrap();
 }

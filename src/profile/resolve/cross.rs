@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use super::{Resolver, writable_defaults};
 use crate::path::RootPath;
-use crate::profile::Firmware;
 use crate::profile::mistake::similar;
 use crate::profile::place::At;
 use crate::profile::raw::{self, FreeData};
@@ -13,22 +12,6 @@ use crate::profile::raw::{self, FreeData};
 pub(super) fn check(resolver: &mut Resolver, raw: &raw::Profile) {
     images_of_pods(resolver, raw);
     sealed(resolver, raw);
-    installed(resolver, raw);
-}
-
-/// systemd-repart writes no boot code.
-fn installed(resolver: &mut Resolver, raw: &raw::Profile) {
-    let firmware = raw.boot.iter().flat_map(|boot| list(&boot.value.firmware));
-    if !firmware.into_iter().any(|one| one.value == Firmware::Bios) {
-        return;
-    }
-    for output in list(&raw.output) {
-        let Some(raw::Format::Iso(iso)) = output.value.format.as_ref().map(|format| &format.value) else { continue };
-        if let Some(install) = &iso.install {
-            let message = "what is installed has no boot code for a BIOS";
-            resolver.wrong(install.place, message, "no `install`, or `boot.firmware` without `bios`");
-        }
-    }
 }
 
 /// An image that may never be pulled must be there from the start.
