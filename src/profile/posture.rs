@@ -1,6 +1,12 @@
 //! `[posture]`: what a finished node is held against. The rules are rows of data (`posture.toml`); how each is looked
 //! at is [`crate::audit::posture`]'s.
 
+mod check;
+
+pub use check::{
+    Check, Containerd, ContainerdSetting, Files, Kernel, Kubelet, KubeletSetting, Mounts, Programs, Sysctl, Words,
+};
+
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
@@ -108,73 +114,6 @@ impl Rule {
     pub fn sets(&self) -> impl Iterator<Item = Set> {
         Set::ALL.into_iter().filter(|set| self.is_in(*set))
     }
-}
-
-/// How a rule is looked at.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Check {
-    /// None of these programs, and no unit that starts one.
-    Programs(Programs),
-    /// Files, modes and accounts: by name, in code.
-    Tree(String),
-    /// What the kernel is told: by name, in code.
-    Kernel(String),
-    /// What is mounted.
-    Mounts(Mounts),
-    /// Words of the kernel's command line.
-    Words(Words),
-    /// A setting of the kernel.
-    Sysctl(Sysctl),
-    /// The kubelet: by name, in code.
-    Kubelet(String),
-    /// containerd: by name, in code.
-    Containerd(String),
-}
-
-/// Names of programs.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Programs {
-    /// Files in folders of programs.
-    pub names: Vec<String>,
-    /// How names of units begin that nothing may want.
-    #[serde(default)]
-    pub units: Vec<String>,
-}
-
-/// Options of mounts.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Mounts {
-    /// An option that each file system that can be written has.
-    pub option: Option<String>,
-    /// Where it counts; everywhere where there is nothing.
-    pub at: Vec<String>,
-    /// Where nothing that can be written may lie.
-    pub never: Vec<String>,
-}
-
-/// Words of a command line. A word without `=` stands for itself with any value.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Words {
-    /// One of them must be there.
-    pub needs: Vec<String>,
-    /// None of them may be there.
-    pub never: Vec<String>,
-}
-
-/// A setting of the kernel.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Sysctl {
-    /// Its name, with dots.
-    pub name: String,
-    /// Values that are right.
-    pub is: Vec<String>,
-    /// What the kernel has where nothing sets it, if that is sure.
-    pub default: Option<String>,
 }
 
 static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {

@@ -6,6 +6,7 @@ use super::unit::{Unit, flag};
 use super::view::View;
 use super::{Breach, Verdict};
 use crate::error::Result;
+use crate::profile::posture::{Containerd as Rule, ContainerdSetting as Setting};
 
 /// Where its configuration is, unless its unit says otherwise.
 const CONFIG: &str = "/etc/containerd/config.toml";
@@ -36,44 +37,53 @@ impl Containerd {
         Ok(Containerd { there, path, config })
     }
 
-    /// Looks at a rule by its name.
-    pub fn check(&self, view: &View<'_>, what: &str) -> Result<Verdict> {
+    /// Looks at a rule.
+    pub fn check(&self, view: &View<'_>, what: Rule) -> Result<Verdict> {
         if !self.there {
             return Ok(Verdict::Unknown("there is no containerd"));
         }
-        if what == "configuration" {
-            let wrong = view.find(&self.path).filter(|(_, node)| {
-                let meta = node.meta;
-                meta.uid != 0 || meta.gid != 0 || meta.mode & 0o022 != 0
-            });
-            let told = wrong.map(|(path, node)| {
-                Breach::at(path, format!("mode {:04o}, of {}:{}", node.meta.mode, node.meta.uid, node.meta.gid))
-            });
-            return Ok(Verdict::of(told.into_iter().collect()));
+        match what {
+            Rule::Configuration => Ok(self.file(view)),
+            Rule::Setting(what) => self.setting(view, what),
         }
+    }
+
+    /// Who may write its configuration.
+    fn file(&self, view: &View<'_>) -> Verdict {
+        let wrong = view.find(&self.path).filter(|(_, node)| {
+            let meta = node.meta;
+            meta.uid != 0 || meta.gid != 0 || meta.mode & 0o022 != 0
+        });
+        let told = wrong.map(|(path, node)| {
+            Breach::at(path, format!("mode {:04o}, of {}:{}", node.meta.mode, node.meta.uid, node.meta.gid))
+        });
+        Verdict::of(told.into_iter().collect())
+    }
+
+    fn setting(&self, view: &View<'_>, what: Setting) -> Result<Verdict> {
         let config = match &self.config {
             Ok(config) => config,
             Err(why) => return Ok(Verdict::Unknown(why)),
         };
         let mut found = Vec::new();
         match what {
-            "socket" => socket(config, &mut found),
-            "streaming" => each(config, &mut |key, value| {
+            Setting::Socket => socket(config, &mut found),
+            Setting::Streaming => each(config, &mut |key, value| {
                 if key == "stream_server_address"
                     && !value.as_str().is_none_or(|text| text.is_empty() || is_loopback(text))
                 {
                     found.push(format!("`{key}` is {value}"));
                 }
             }),
-            "registry" => registries(view, config, &mut found)?,
-            "confinement" => each(config, &mut |key, value| {
+            Setting::Registry => registries(view, config, &mut found)?,
+            Setting::Confinement => each(config, &mut |key, value| {
                 let off = key == "disable_apparmor" && value.as_bool() == Some(true)
                     || key == "unset_seccomp_profile" && value.as_str() == Some("unconfined");
                 if off {
                     found.push(format!("`{key}` is {value}"));
                 }
             }),
-            "runtime" => each(config, &mut |key, value| {
+            Setting::Runtime => each(config, &mut |key, value| {
                 let Some(program) = value.as_str().filter(|text| text.starts_with('/')) else { return };
                 if !matches!(key, "BinaryName" | "runtime_path") {
                     return;
@@ -84,7 +94,7 @@ impl Containerd {
                     found.push(format!("`{program}` is not in the image"));
                 }
             }),
-            "host-devices" => each(config, &mut |key, value| {
+            Setting::HostDevices => each(config, &mut |key, value| {
                 let wide = match (key, value) {
                     ("base_runtime_spec", Value::String(text)) => !text.is_empty(),
                     ("privileged_without_host_devices_all_devices_allowed", Value::Boolean(on)) => *on,
@@ -95,7 +105,6 @@ impl Containerd {
                     found.push(format!("`{key}` is {value}"));
                 }
             }),
-            _ => return Ok(Verdict::Unknown("no code looks at it")),
         }
         Ok(Verdict::of(found.into_iter().map(Breach::of).collect()))
     }

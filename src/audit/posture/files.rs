@@ -2,9 +2,9 @@
 
 use super::view::{Kind, Node, View};
 use super::{Breach, Verdict, accounts, secrets};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::path::RootPath;
-use crate::profile::posture::Posture;
+use crate::profile::posture::{Files, Posture};
 
 /// Where the system's own programs, libraries and units lie.
 const SYSTEM: [&[u8]; 9] =
@@ -21,20 +21,20 @@ const IDENTITY: [(&[u8], &[u8], &[u8]); 8] = [
     (b"/etc/nvme", b"hostnqn", b""),
 ];
 
-/// Looks at a rule by its name.
-pub fn check(view: &View<'_>, what: &str, posture: &Posture) -> Result<Verdict> {
+/// Looks at a rule.
+pub fn check(view: &View<'_>, what: Files, posture: &Posture) -> Result<Verdict> {
     let each = |looked: &dyn Fn(&RootPath, &Node<'_>) -> Option<String>| {
         let found = view.nodes.iter().filter_map(|(path, node)| Some(Breach::at(path, looked(path, node)?)));
         Ok(Verdict::of(found.collect()))
     };
     let file = |node: &Node<'_>| matches!(node.kind, Kind::File(..));
     match what {
-        "setuid" => each(&|_, node| (file(node) && node.meta.mode & 0o6000 != 0).then(|| mode(node))),
-        "capability" => each(&|path, node| {
+        Files::Setuid => each(&|_, node| (file(node) && node.meta.mode & 0o6000 != 0).then(|| mode(node))),
+        Files::Capability => each(&|path, node| {
             let has = node.meta.xattrs.as_ref().is_some_and(|map| map.contains_key(&b"security.capability"[..]));
             (file(node) && has && !posture.capabilities.contains(path)).then(String::new)
         }),
-        "world-writable" => each(&|_, node| {
+        Files::WorldWritable => each(&|_, node| {
             let open = match node.kind {
                 Kind::Directory => node.meta.mode & 0o1002 == 0o002,
                 Kind::Link(_) => false,
@@ -42,7 +42,7 @@ pub fn check(view: &View<'_>, what: &str, posture: &Posture) -> Result<Verdict> 
             };
             open.then(|| mode(node))
         }),
-        "writable-program" => each(&|path, node| {
+        Files::WritableProgram => each(&|path, node| {
             let inside = |folder: &[u8]| {
                 path.as_bytes().strip_prefix(folder).is_some_and(|rest| matches!(rest.first(), None | Some(b'/')))
             };
@@ -50,10 +50,10 @@ pub fn check(view: &View<'_>, what: &str, posture: &Posture) -> Result<Verdict> 
             let wrong = node.meta.uid != 0 || node.meta.mode & 0o022 != 0;
             (system && wrong).then(|| format!("{}, of {}:{}", mode(node), node.meta.uid, node.meta.gid))
         }),
-        "device" => each(&|path, node| {
+        Files::Device => each(&|path, node| {
             (matches!(node.kind, Kind::Device) && !path.as_bytes().starts_with(b"/dev/")).then(String::new)
         }),
-        "nameless-owner" => {
+        Files::NamelessOwner => {
             let (users, groups) = (accounts::named(view, "/etc/passwd")?, accounts::named(view, "/etc/group")?);
             // A root without any account says nothing of whom its files are but root's.
             let named = |numbers: &std::collections::BTreeSet<u32>, number| number == 0 || numbers.contains(&number);
@@ -62,20 +62,19 @@ pub fn check(view: &View<'_>, what: &str, posture: &Posture) -> Result<Verdict> 
                 (!sound).then(|| format!("of {}:{}", node.meta.uid, node.meta.gid))
             })
         }
-        "unowned" if !view.owners => Ok(Verdict::Unknown("the image has no database of packages")),
-        "unowned" => each(&|path, node| {
+        Files::Unowned if !view.owners => Ok(Verdict::Unknown("the image has no database of packages")),
+        Files::Unowned => each(&|path, node| {
             let program = file(node) && (node.meta.mode & 0o111 != 0 || is_library(path));
             (program && view.origin(path).is_none()).then(String::new)
         }),
-        "secret" => secrets::check(view),
-        "shared-identity" => each(&|path, node| {
+        Files::Secret => secrets::check(view),
+        Files::SharedIdentity => each(&|path, node| {
             let Kind::File(size, _) = node.kind else { return None };
             (size > 0 && is_identity(path)).then(String::new)
         }),
-        "password" => accounts::passwords(view),
-        "second-root" => accounts::second_root(view),
-        "login-shell" => accounts::shells(view),
-        _ => Err(Error::bug(format!("no code looks at `{what}`"))),
+        Files::Password => accounts::passwords(view),
+        Files::SecondRoot => accounts::second_root(view),
+        Files::LoginShell => accounts::shells(view),
     }
 }
 

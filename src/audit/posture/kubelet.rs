@@ -10,6 +10,7 @@ use super::view::View;
 use super::{Breach, Verdict};
 use crate::audit::diff::keys;
 use crate::error::Result;
+use crate::profile::posture::{Kubelet as Rule, KubeletSetting as Setting};
 
 /// The unit that every distribution of Kubernetes has.
 const UNIT: &str = "kubelet.service";
@@ -59,35 +60,34 @@ impl Kubelet {
         Ok(Kubelet { unit, command, config })
     }
 
-    /// Looks at a rule by its name.
-    pub fn check(&self, view: &View<'_>, what: &str) -> Verdict {
+    /// Looks at a rule.
+    pub fn check(&self, view: &View<'_>, what: Rule) -> Verdict {
         let Some(unit) = &self.unit else { return Verdict::Unknown("no unit starts a kubelet") };
         let named = |flags: &[&str], also: &[&str]| {
             let flags = flags.iter().filter_map(|name| flag(&self.command, name));
             private(view, flags.chain(also.iter().copied()))
         };
         match what {
-            "unit" => {
+            Rule::Unit => {
                 let files: Vec<String> = unit.files.iter().map(ToString::to_string).collect();
-                return private(view, files.iter().map(String::as_str));
+                private(view, files.iter().map(String::as_str))
             }
-            "kubeconfig" => return named(&["kubeconfig", "bootstrap-kubeconfig"], &KUBECONFIGS),
-            "authority" => {
+            Rule::Kubeconfig => named(&["kubeconfig", "bootstrap-kubeconfig"], &KUBECONFIGS),
+            Rule::Authority => {
                 let set = self.text("authentication.x509.clientCAFile", "client-ca-file");
-                return named(&[], &[set.unwrap_or(AUTHORITY)]);
+                named(&[], &[set.unwrap_or(AUTHORITY)])
             }
-            "configuration" => return named(&["config"], &[]),
-            "proxy-metrics" => return self.proxy(view),
-            "hostname-override" => {
+            Rule::Configuration => named(&["config"], &[]),
+            Rule::ProxyMetrics => self.proxy(view),
+            Rule::HostnameOverride => {
                 let name = flag(&self.command, "hostname-override");
-                return Verdict::when(name.is_none(), "`--hostname-override` is set");
+                Verdict::when(name.is_none(), "`--hostname-override` is set")
             }
-            _ => {}
+            Rule::Setting(_) if self.config.is_none() => {
+                Verdict::Unknown("the kubelet's configuration is not in the image, or cannot be read")
+            }
+            Rule::Setting(what) => self.setting(what),
         }
-        if self.config.is_none() {
-            return Verdict::Unknown("the kubelet's configuration is not in the image, or cannot be read");
-        }
-        self.setting(what)
     }
 
     /// Where kube-proxy shows its metrics: by a unit, or as a static pod.
@@ -115,7 +115,7 @@ impl Kubelet {
     }
 
     /// A rule about a setting.
-    fn setting(&self, what: &str) -> Verdict {
+    fn setting(&self, what: Setting) -> Verdict {
         let is = |path: &str, flag: &str, wanted: bool| self.boolean(path, flag) == Some(wanted);
         let number = |path: &str, flag: &str| self.number(path, flag);
         let text = |path: &str, flag: &str| self.text(path, flag);
@@ -123,43 +123,47 @@ impl Kubelet {
         // What is served to nobody needs no key.
         let serves = self.boolean("enableServer", "") != Some(false);
         let (kept, found) = match what {
-            "anonymous" => (
+            Setting::Anonymous => (
                 !serves || is("authentication.anonymous.enabled", "anonymous-auth", false),
                 "`authentication.anonymous.enabled` is not false",
             ),
-            "authorization" => {
+            Setting::Authorization => {
                 let mode = text("authorization.mode", "authorization-mode");
                 let sound = mode.is_some_and(|mode| !mode.split(',').any(|one| one == "AlwaysAllow"));
                 (!serves || sound, "`authorization.mode` is `AlwaysAllow`, or not set")
             }
-            "client-ca" => (
+            Setting::ClientCa => (
                 !serves || set(text("authentication.x509.clientCAFile", "client-ca-file")),
                 "`authentication.x509.clientCAFile` is not set",
             ),
-            "read-only-port" => (number("readOnlyPort", "read-only-port").unwrap_or(0) == 0, "`readOnlyPort` is not 0"),
-            "streaming-timeout" => {
+            Setting::ReadOnlyPort => {
+                (number("readOnlyPort", "read-only-port").unwrap_or(0) == 0, "`readOnlyPort` is not 0")
+            }
+            Setting::StreamingTimeout => {
                 let time = text("streamingConnectionIdleTimeout", "streaming-connection-idle-timeout");
                 let ends = |time: &str| time.bytes().any(|byte| (b'1'..=b'9').contains(&byte));
                 (time.is_none_or(ends), "`streamingConnectionIdleTimeout` is 0")
             }
-            "iptables" => {
+            Setting::Iptables => {
                 (!is("makeIPTablesUtilChains", "make-iptables-util-chains", false), "`makeIPTablesUtilChains` is false")
             }
-            "event-rate" => (number("eventRecordQPS", "event-qps").unwrap_or(50) >= 0, "`eventRecordQPS` is below 0"),
-            "serving-certificate" => {
+            Setting::EventRate => {
+                (number("eventRecordQPS", "event-qps").unwrap_or(50) >= 0, "`eventRecordQPS` is below 0")
+            }
+            Setting::ServingCertificate => {
                 let files =
                     set(text("tlsCertFile", "tls-cert-file")) && set(text("tlsPrivateKeyFile", "tls-private-key-file"));
                 let asks = is("serverTLSBootstrap", "rotate-server-certificates", true);
                 (!serves || files || asks, "the kubelet signs its serving certificate itself")
             }
-            "rotate-certificates" => {
+            Setting::RotateCertificates => {
                 (is("rotateCertificates", "rotate-certificates", true), "`rotateCertificates` is not true")
             }
-            "rotate-server-certificates" => (
+            Setting::RotateServerCertificates => (
                 !is("featureGates.RotateKubeletServerCertificate", "", false),
                 "`featureGates.RotateKubeletServerCertificate` is false",
             ),
-            "ciphers" => {
+            Setting::Ciphers => {
                 let listed: Option<Vec<&str>> = match flag(&self.command, "tls-cipher-suites") {
                     Some(list) => Some(list.split(',').map(str::trim).collect()),
                     None => self
@@ -171,19 +175,18 @@ impl Kubelet {
                     listed.is_some_and(|list| !list.is_empty() && list.iter().all(|suite| STRONG.contains(suite)));
                 (!serves || sound, "`tlsCipherSuites` is not set, or names a weak one")
             }
-            "pid-limit" => {
+            Setting::PidLimit => {
                 (number("podPidsLimit", "pod-max-pids").is_some_and(|limit| limit > 0), "`podPidsLimit` is not set")
             }
-            "seccomp" => (is("seccompDefault", "seccomp-default", true), "`seccompDefault` is not true"),
-            "kernel-defaults" => {
+            Setting::Seccomp => (is("seccompDefault", "seccomp-default", true), "`seccompDefault` is not true"),
+            Setting::KernelDefaults => {
                 (is("protectKernelDefaults", "protect-kernel-defaults", true), "`protectKernelDefaults` is not true")
             }
-            "tls-version" => {
+            Setting::TlsVersion => {
                 let least = text("tlsMinVersion", "tls-min-version");
                 let sound = least.is_none_or(|least| matches!(least, "" | "VersionTLS12" | "VersionTLS13"));
                 (sound, "`tlsMinVersion` is below 1.2")
             }
-            _ => return Verdict::Unknown("no code looks at it"),
         };
         Verdict::when(kept, found)
     }

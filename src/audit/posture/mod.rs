@@ -34,7 +34,7 @@ use crate::epoch::Epoch;
 use crate::error::{Error, Kind, Result};
 use crate::manifest;
 use crate::path::RootPath;
-use crate::profile::posture::{Check, Posture, Rule, Set, rules};
+use crate::profile::posture::{Check, Kernel, Posture, Rule, Set, rules};
 use crate::profile::{Profile, Waiver};
 use crate::record;
 
@@ -269,13 +269,13 @@ pub fn check(view: &View<'_>, asked: &Asked) -> Result<Report> {
         }
         let verdict = match &rule.check {
             Check::Programs(programs) => programs::check(view, programs),
-            Check::Tree(what) => files::check(view, what, &asked.posture)?,
-            Check::Kernel(_) => mounts::sealed(view),
+            Check::Tree(what) => files::check(view, *what, &asked.posture)?,
+            Check::Kernel(Kernel::SealedRoot) => mounts::sealed(view),
             Check::Mounts(rule) => mounts::check(&mounts, rule),
             Check::Words(words) => cmdline::check(view, words),
             Check::Sysctl(sysctl) => sysctl::check(&settings, sysctl),
-            Check::Kubelet(what) => kubelet.check(view, what),
-            Check::Containerd(what) => containerd.check(view, what)?,
+            Check::Kubelet(what) => kubelet.check(view, *what),
+            Check::Containerd(what) => containerd.check(view, *what)?,
         };
         let state = match (verdict, waiver) {
             (Verdict::Kept, waiver) => {
