@@ -154,6 +154,64 @@ fn parts_are_told_by_themselves() {
     assert_eq!(value.get("partitions"), None);
 }
 
+/// The same root as the other verbs take it: in a squashfs, a folder, an archive, the folder of a build.
+#[test]
+fn a_root_by_itself_is_told_as_that_of_a_disk_is() {
+    let mut tree = tree();
+    put(&mut tree, "/etc/passwd", b"root:x:0:0::/root:/usr/sbin/nologin\n".to_vec());
+    put(&mut tree, "/etc/group", b"root:x:0:\n".to_vec());
+    put(&mut tree, "/etc/containerd/config.toml", b"version = 2\n".to_vec());
+    for (name, target) in [("multi-user.target.wants/kubelet.service", "../kubelet.service"), ("x.timer", "/dev/null")]
+    {
+        let link = RootPath::new(format!("/etc/systemd/system/{name}")).unwrap();
+        tree.put_link(&link, Meta::new(0o777, EPOCH.0), target.as_bytes()).unwrap();
+    }
+    let made = made(tree);
+    let folder = made.small.folder.path();
+    let bare = folder.join("root.squashfs");
+    std::fs::write(&bare, made.small.root.squashfs.content().read(1 << 30).unwrap()).unwrap();
+    // Another tool unpacks it: owners and modes stay.
+    let loose = folder.join("root");
+    let unpacked = Command::new("unsquashfs").args(["-q", "-n", "-d"]).args([&loose, &bare]).output().unwrap();
+    assert!(unpacked.status.success(), "{unpacked:?}");
+    let archive = folder.join("root.tar");
+    let packed =
+        Command::new("tar").arg("-C").arg(&loose).args(["--numeric-owner", "-cf"]).arg(&archive).arg(".").status();
+    assert!(packed.unwrap().success());
+    let told = |words: &[&str], path: &Path| text(&tool(0, &[&["inspect"], words].concat(), path).stdout);
+    let roots = [("a squashfs", &bare), ("a folder", &loose), ("an archive", &archive)];
+    for word in ["--packages", "--files", "--units", "--users", "--config"] {
+        let of_disk = told(&[word], &made.artifact.path);
+        let (_, wanted) = of_disk.split_once('\n').unwrap();
+        assert!(wanted.lines().count() > 1, "{word} {wanted}");
+        for (lies, path) in roots {
+            assert_eq!(told(&[word], path), format!("root in {lies}\n{wanted}"), "{word}");
+        }
+    }
+    let json = |path: &Path| -> serde_json::Value {
+        serde_json::from_slice(&tool(0, &["--json", "inspect"], path).stdout).unwrap()
+    };
+    for (lies, path) in roots {
+        assert_eq!(
+            told(&[], path),
+            format!("root in {lies}\npackages 2\n  alpha 1:2-3 all\n  base-files 13.8 amd64\n")
+        );
+        let value = json(path);
+        assert_eq!(value["root"]["in"], lies.split(' ').nth(1).unwrap());
+        assert_eq!(value["root"]["packages"], json(&made.artifact.path)["ukis"][0]["packages"]);
+        for (word, part) in [("--partitions", "partition"), ("--uki", "UKI"), ("--cmdline", "command line")] {
+            let error = text(&tool(2, &["inspect", "--units", word], path).stderr);
+            let wanted = format!("`{word}`: a root in {lies} by itself has no {part}\n");
+            assert!(error.contains(&wanted) && error.contains(path.to_str().unwrap()), "{error}");
+        }
+    }
+    // The folder of a build is its disk.
+    let manifest = manifest_of(&made);
+    std::fs::write(folder.join("out/manifest.json"), manifest.to_string()).unwrap();
+    assert_eq!(told(&[], &folder.join("out")), told(&[], &made.artifact.path));
+    assert_eq!(json(&folder.join("out")), json(&made.artifact.path));
+}
+
 #[test]
 fn a_whole_image_verifies_and_each_damage_is_named() {
     let made = make();
@@ -196,16 +254,15 @@ fn what_is_no_image_is_refused() {
     tool(2, &["verify"], folder.path());
 }
 
-#[test]
-fn another_manifest_is_noticed() {
-    let made = make();
+/// The manifest of such a build.
+fn manifest_of(made: &Made) -> serde_json::Value {
     let partitions: Vec<_> = (made.small.layout.partitions.iter())
         .map(|part| {
             serde_json::json!({ "label": part.label, "kind": part.kind, "id": part.id, "start": part.at, "size": part.length })
         })
         .collect();
     let zero = "0".repeat(64);
-    let mut manifest = serde_json::json!({
+    serde_json::json!({
         "schema": 1,
         "imagebuild": "0",
         "image": { "id": "small", "version": "1.0.0", "arch": "amd64" },
@@ -228,7 +285,14 @@ fn another_manifest_is_noticed() {
         "artifacts": [
             { "path": "small_1.0.0.raw", "format": "raw", "size": made.artifact.size, "sha256": made.artifact.sha256 },
         ],
-    });
+    })
+}
+
+#[test]
+fn another_manifest_is_noticed() {
+    let made = make();
+    let zero = "0".repeat(64);
+    let mut manifest = manifest_of(&made);
     let path = made.artifact.path.with_file_name("manifest.json");
     let check = |code: i32, manifest: &serde_json::Value| {
         std::fs::write(&path, manifest.to_string()).unwrap();

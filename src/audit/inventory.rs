@@ -10,13 +10,34 @@ use crate::record;
 use crate::squashfs::{Image, Node, NodeKind, Pair};
 
 /// Where an image says which units start.
-const UNITS: &str = "/etc/systemd/system";
+pub(super) const UNITS: &str = "/etc/systemd/system";
 /// Whose files of no package are.
 pub const NOBODY: &str = "(no package)";
 /// As large as a part of a record may be.
 const MAX_CARRIED: u64 = 64 << 20;
 /// As many names as are compared; each takes some 300 bytes.
 const MAX_NAMES: usize = 4 << 20;
+
+/// What starts units, or masks them: by `UNIT LINK` what the link says and where it lies.
+pub type Started = BTreeMap<String, (String, RootPath)>;
+
+/// What links of [`UNITS`], each with its target, say of units.
+pub(super) fn started<'a>(links: impl Iterator<Item = (&'a RootPath, &'a [u8])>) -> Started {
+    let text = |name: &[u8]| String::from_utf8_lossy(name).into_owned();
+    let mut out = BTreeMap::new();
+    for (path, target) in links {
+        let name = text(path.name().unwrap_or_default());
+        let folder = path.parent().and_then(|folder| folder.name().map(text)).unwrap_or_default();
+        let state = match (target, folder.rsplit_once('.')) {
+            (b"/dev/null", _) => "masked".to_owned(),
+            (_, Some((by, "wants"))) => format!("enabled, wanted by {by}"),
+            (_, Some((by, "requires"))) => format!("enabled, required by {by}"),
+            (target, _) => format!("an alias of {}", target.escape_ascii()),
+        };
+        out.insert(format!("{name} {path}"), (state, path.clone()));
+    }
+    out
+}
 
 /// A root.
 pub struct Inventory {
@@ -75,24 +96,13 @@ impl Inventory {
         Ok(files.map(|node| (name(node), node.path.clone())).collect())
     }
 
-    /// What starts units, or masks them: by `UNIT LINK` what the link says and where it lies.
-    pub fn enabled(&self) -> Result<BTreeMap<String, (String, RootPath)>> {
-        let mut out = BTreeMap::new();
+    /// What starts units, or masks them.
+    pub fn enabled(&self) -> Result<Started> {
         let folder = RootPath::new(UNITS)?;
-        for node in self.below(&folder) {
-            let NodeKind::Symlink(target) = &node.kind else { continue };
-            let text = |name: &[u8]| String::from_utf8_lossy(name).into_owned();
-            let name = text(node.path.name().unwrap_or_default());
-            let folder = node.path.parent().and_then(|folder| folder.name().map(text)).unwrap_or_default();
-            let state = match (&**target, folder.rsplit_once('.')) {
-                (b"/dev/null", _) => "masked".to_owned(),
-                (_, Some((by, "wants"))) => format!("enabled, wanted by {by}"),
-                (_, Some((by, "requires"))) => format!("enabled, required by {by}"),
-                (target, _) => format!("an alias of {}", target.escape_ascii()),
-            };
-            out.insert(format!("{name} {}", node.path), (state, node.path.clone()));
-        }
-        Ok(out)
+        Ok(started(self.below(&folder).filter_map(|node| match &node.kind {
+            NodeKind::Symlink(target) => Some((&node.path, &**target)),
+            _ => None,
+        })))
     }
 
     /// The bytes of a file; an error above `limit`.

@@ -44,14 +44,24 @@ impl Opened {
 
     /// The first image of a build that is a disk.
     fn folder(path: &Path) -> Result<Self> {
-        let manifest = Manifest::read(&path.join(manifest::NAME))?;
-        let opened = images(path, &manifest).iter().find_map(|file| Self::open(file).ok());
-        opened.ok_or_else(|| Error::user(format!("no file of `{}` is a disk image", path.display())))
+        Ok(Self::first(path)?.1)
+    }
+
+    fn first(folder: &Path) -> Result<(PathBuf, Self)> {
+        let manifest = Manifest::read(&folder.join(manifest::NAME))?;
+        let opened =
+            images(folder, &manifest).into_iter().find_map(|file| Some((file.clone(), Self::open(&file).ok()?)));
+        opened.ok_or_else(|| Error::user(format!("no file of `{}` is a disk image", folder.display())))
     }
 }
 
+/// The file that is looked into: of the folder of a build the first that can be, else `path` itself.
+pub fn file(path: &Path) -> Result<PathBuf> {
+    if path.is_dir() { Ok(Opened::first(path)?.0) } else { Ok(path.to_path_buf()) }
+}
+
 /// Whether a file is a squashfs by itself.
-pub(super) fn is_squashfs(path: &Path) -> Result<bool> {
+pub fn is_squashfs(path: &Path) -> Result<bool> {
     let mut magic = Vec::new();
     let file = std::fs::File::open(path)?;
     std::io::Read::read_to_end(&mut std::io::Read::take(file, 4), &mut magic)?;

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::error::Result;
+use crate::manifest;
 use crate::report::Report;
 use crate::tree::{self, Tree, tarball};
 
@@ -15,6 +16,15 @@ pub enum Input {
 }
 
 impl Input {
+    /// Whether a path is a root by itself that is not packed: a folder that no build wrote, or an archive.
+    pub fn is(path: &Path) -> bool {
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        match path.is_dir() {
+            true => !path.join(manifest::NAME).is_file(),
+            false => name.ends_with(".tar") || name.contains(".tar."),
+        }
+    }
+
     /// Reads `path`; an archive is unpacked into a file without a name in `spool`.
     pub fn read(path: &Path, spool: &Path, report: &Report) -> Result<Self> {
         if path.is_dir() {

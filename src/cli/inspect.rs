@@ -1,22 +1,20 @@
-//! `inspect`: what a disk image holds.
+//! `inspect`: what a disk image holds, or a root by itself.
 
 use std::fmt::Write;
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use crate::audit::dpkg::{self, Package};
-use crate::audit::inventory::Inventory;
-use crate::audit::{self, Esp, Image, Uki};
+use super::input::Input;
+use crate::audit::dpkg::Package;
+use crate::audit::facts::{Facts, Wanted};
+use crate::audit::{self, Esp, Image, Uki, opened};
 use crate::disk::ESP_TYPE;
 use crate::error::{Context, Error, Result};
-use crate::node::paths;
 use crate::report::{Mode, Report, clean};
 use crate::size::human;
 use crate::squashfs;
-
-/// As large as a file that is shown may be.
-const LIMIT: u64 = 4 << 20;
+use crate::temp::beside;
 
 /// `imagebuild inspect out/node_1.0.0.raw`
 #[derive(clap::Args)]
@@ -24,9 +22,10 @@ const LIMIT: u64 = 4 << 20;
     imagebuild inspect node.raw                      partitions, UKI, command line, packages\n  \
     imagebuild inspect node.raw --files              every file of the root\n  \
     imagebuild inspect node.raw --units --cmdline    what starts, and how\n  \
+    imagebuild inspect root.squashfs --users         a root by itself: also a folder or an archive of one\n  \
     imagebuild inspect node.raw --json               the overview for machines")]
 pub struct Args {
-    /// An image of any format.
+    /// An image of any format, the folder of a build, a squashfs, or a root as a folder or `.tar`.
     image: PathBuf,
     #[command(flatten)]
     only: Only,
@@ -67,20 +66,55 @@ impl Only {
         let Only { files, packages, units, users, cmdline, partitions, uki, config } = self;
         part || ![files, packages, units, users, cmdline, partitions, uki, config].contains(&true)
     }
+
+    /// What is to be read of a root.
+    fn wanted(self) -> Wanted {
+        let Only { files, units, users, config, .. } = self;
+        Wanted { packages: self.shows(self.packages), files, units, users, config }
+    }
+
+    /// Refuses parts that a root by itself has not.
+    fn of_root(self, lies: &str) -> Result<()> {
+        let parts = [
+            (self.partitions, "--partitions", "partition"),
+            (self.uki, "--uki", "UKI"),
+            (self.cmdline, "--cmdline", "command line"),
+        ];
+        match parts.into_iter().find(|part| part.0) {
+            None => Ok(()),
+            Some((_, word, part)) => Err(Error::user(format!("`{word}`: a root in {lies} by itself has no {part}"))
+                .hint("--files, --packages, --units, --users and --config tell what is in a root")),
+        }
+    }
 }
 
 /// Prints what the image holds.
 pub fn run(args: &Args, report: &Report) -> Result<()> {
-    let image = Image::open(&args.image)?;
+    let doing = || format!("looking into `{}`", args.image.display());
+    let only = args.only;
+    if Input::is(&args.image) {
+        let lies = if args.image.is_dir() { "a folder" } else { "an archive" };
+        only.of_root(lies).context(doing)?;
+        let input = Input::read(&args.image, beside(&args.image), report)?;
+        let facts = Facts::of_tree(input.tree(), only.wanted()).context(doing)?;
+        return tell_root(lies, &facts, report);
+    }
+    let file = opened::file(&args.image)?;
+    if opened::is_squashfs(&file).context(doing)? {
+        only.of_root("a squashfs").context(doing)?;
+        let facts = Facts::of_image(squashfs::Image::open(&file)?, only.wanted()).context(doing)?;
+        return tell_root("a squashfs", &facts, report);
+    }
+    let image = Image::open(&file)?;
     image.faults.iter().for_each(|fault| report.warn(fault));
     let esp = image.esp_files()?;
     esp.faults.iter().for_each(|fault| report.warn(fault));
     let ukis = image.ukis()?;
-    let only = args.only;
     let mut roots = Vec::new();
     for uki in &ukis {
         let hash = uki.root_hash().context(|| format!("reading the command line of `{}`", uki.path))?;
-        roots.push(Root::read(audit::root(&image, image.slot(&hash)?)?, hash.to_string(), only)?);
+        let facts = Facts::of_image(audit::root(&image, image.slot(&hash)?)?, only.wanted())?;
+        roots.push(Root { hash: hash.to_string(), facts });
     }
     if report.mode() == Mode::Json {
         report.event(&machine(&image, &esp, &ukis, &roots, only));
@@ -89,51 +123,23 @@ pub fn run(args: &Args, report: &Report) -> Result<()> {
     super::print(text(&image, &esp, &ukis, &roots, only).as_bytes())
 }
 
-/// What is told of a root; only what is asked for is there.
+/// A root of a disk.
 struct Root {
     hash: String,
-    packages: Option<Vec<Package>>,
-    files: Option<Vec<String>>,
-    units: Option<Vec<(String, String)>>,
-    users: Option<Vec<String>>,
-    /// Path and text.
-    config: Option<Vec<(String, String)>>,
+    facts: Facts,
 }
 
-impl Root {
-    fn read(root: squashfs::Image, hash: String, only: Only) -> Result<Self> {
-        let packages = only.shows(only.packages).then(|| dpkg::read(&root)).transpose()?;
-        let listing = only.files.then(|| audit::listing(&root)).transpose()?;
-        let files = listing.map(|listing| listing.lines().map(str::to_owned).collect());
-        let (mut units, mut users, mut config) = (None, None, None);
-        if only.units || only.users || only.config {
-            let inventory = Inventory::read(root)?;
-            let lines = |path: &str| -> Result<Vec<String>> {
-                Ok(inventory.text(path, LIMIT)?.unwrap_or_default().lines().map(str::to_owned).collect())
-            };
-            if only.units {
-                let enabled = inventory.enabled()?.into_iter();
-                units = Some(enabled.map(|(name, (state, _))| (plain_name(&name), state)).collect());
-            }
-            if only.users {
-                let mut all = lines("/etc/passwd")?.iter().map(|line| format!("user {line}")).collect::<Vec<_>>();
-                all.extend(lines("/etc/group")?.iter().map(|line| format!("group {line}")));
-                users = Some(all);
-            }
-            if only.config {
-                let text =
-                    |path: &str| Ok::<_, Error>(inventory.text(path, LIMIT)?.map(|text| (path.to_owned(), text)));
-                let found = [paths::KUBELET_CONFIG, paths::CONTAINERD_CONFIG].into_iter().map(text);
-                config = Some(found.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect());
-            }
-        }
-        Ok(Root { hash, packages, files, units, users, config })
+/// Prints what a root holds that no disk is known of; it lies in a squashfs, a folder or an archive.
+fn tell_root(lies: &str, facts: &Facts, report: &Report) -> Result<()> {
+    if report.mode() == Mode::Json {
+        let mut root = json!({ "in": lies.rsplit(' ').next() });
+        add_facts(&mut root, facts);
+        report.event(&json!({ "event": "image", "root": root }));
+        return Ok(());
     }
-}
-
-/// The unit of `UNIT LINK`.
-fn plain_name(name: &str) -> String {
-    name.split(' ').next().unwrap_or(name).to_owned()
+    let mut out = format!("root in {lies}\n");
+    write_facts(&mut out, facts);
+    super::print(out.as_bytes())
 }
 
 fn text(image: &Image, esp: &Esp, ukis: &[Uki], roots: &[Root], only: Only) -> String {
@@ -178,26 +184,31 @@ fn text(image: &Image, esp: &Esp, ukis: &[Uki], roots: &[Root], only: Only) -> S
                 let _ = writeln!(out, "  PCR 11 {} {name}", hex::encode(phase.value));
             }
         }
-        let package = |package: &Package| format!("{} {} {}", package.name, package.version, package.arch);
-        let packages = root.packages.as_ref().map(|packages| packages.iter().map(package).collect::<Vec<_>>());
-        let units =
-            root.units.as_ref().map(|units| units.iter().map(|(name, state)| format!("{name}: {state}")).collect());
-        let lists =
-            [("packages", packages), ("units", units), ("accounts", root.users.clone()), ("files", root.files.clone())];
-        for (what, lines) in lists.iter().filter_map(|(what, lines)| Some((what, lines.as_ref()?))) {
-            let _ = writeln!(out, "{what} {}", lines.len());
-            for line in lines {
-                let _ = writeln!(out, "  {}", clean(line));
-            }
-        }
-        for (path, text) in root.config.iter().flatten() {
-            let _ = writeln!(out, "configuration {path}");
-            for line in text.lines() {
-                let _ = writeln!(out, "  {}", clean(line));
-            }
-        }
+        write_facts(&mut out, &root.facts);
     }
     out
+}
+
+/// What is known of a root, each list with its length.
+fn write_facts(out: &mut String, facts: &Facts) {
+    let package = |package: &Package| format!("{} {} {}", package.name, package.version, package.arch);
+    let packages = facts.packages.as_ref().map(|packages| packages.iter().map(package).collect::<Vec<_>>());
+    let units =
+        facts.units.as_ref().map(|units| units.iter().map(|(name, state)| format!("{name}: {state}")).collect());
+    let lists =
+        [("packages", packages), ("units", units), ("accounts", facts.users.clone()), ("files", facts.files.clone())];
+    for (what, lines) in lists.iter().filter_map(|(what, lines)| Some((what, lines.as_ref()?))) {
+        let _ = writeln!(out, "{what} {}", lines.len());
+        for line in lines {
+            let _ = writeln!(out, "  {}", clean(line));
+        }
+    }
+    for (path, text) in facts.config.iter().flatten() {
+        let _ = writeln!(out, "configuration {path}");
+        for line in text.lines() {
+            let _ = writeln!(out, "  {}", clean(line));
+        }
+    }
 }
 
 fn machine(image: &Image, esp: &Esp, ukis: &[Uki], roots: &[Root], only: Only) -> Value {
@@ -237,21 +248,26 @@ fn of_uki(uki: &Uki, root: &Root, only: Only) -> Value {
     if only.shows(only.cmdline) {
         out["cmdline"] = json!(uki.cmdline);
     }
-    if let Some(packages) = &root.packages {
+    add_facts(&mut out, &root.facts);
+    out
+}
+
+/// What is known of a root, for machines.
+fn add_facts(out: &mut Value, facts: &Facts) {
+    if let Some(packages) = &facts.packages {
         let package =
             |package: &Package| json!({ "name": package.name, "version": package.version, "arch": package.arch });
         out["packages"] = packages.iter().map(package).collect();
     }
-    if let Some(units) = &root.units {
+    if let Some(units) = &facts.units {
         out["units"] = units.iter().map(|(name, state)| json!({ "unit": name, "state": state })).collect();
     }
-    if let Some(files) = &root.config {
+    if let Some(files) = &facts.config {
         out["config"] = files.iter().map(|(path, text)| json!({ "path": path, "text": text })).collect();
     }
-    for (key, lines) in [("files", &root.files), ("accounts", &root.users)] {
+    for (key, lines) in [("files", &facts.files), ("accounts", &facts.users)] {
         if let Some(lines) = lines {
             out[key] = json!(lines);
         }
     }
-    out
 }

@@ -12,7 +12,6 @@ use crate::audit::posture::{
 };
 use crate::epoch::Epoch;
 use crate::error::{Context as _, Error, Kind, Result};
-use crate::manifest;
 use crate::profile::posture::Set;
 use crate::report::{Mode, Report, pretty};
 use crate::source::Context;
@@ -99,7 +98,7 @@ pub fn of_image(args: &Args, report: &Report) -> Result<()> {
         return super::put(args.output.as_deref(), manual().as_bytes());
     }
     let doing = || format!("looking into `{}`", args.what().display());
-    let found = match is_root(args.what()) {
+    let found = match Input::is(args.what()) {
         true => {
             let input = Input::read(args.what(), beside(args.what()), report)?;
             let asked = Asked::carried("", Epoch(0))?.with_sets(args.sets());
@@ -115,15 +114,6 @@ pub fn of_image(args: &Args, report: &Report) -> Result<()> {
         }
     };
     tell(args, &found, 1, report)
-}
-
-/// A folder that no build wrote, or an archive.
-fn is_root(path: &Path) -> bool {
-    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    match path.is_dir() {
-        true => !path.join(manifest::NAME).is_file(),
-        false => name.ends_with(".tar") || name.contains(".tar."),
-    }
 }
 
 fn tell(args: &Args, found: &Found, line: usize, report: &Report) -> Result<()> {

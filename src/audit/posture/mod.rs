@@ -22,7 +22,7 @@ mod view;
 
 pub use render::{json, manual, markdown, text};
 pub use sarif::{Anchor, sarif};
-pub use view::View;
+pub use view::{Kind as NodeKind, View};
 
 use std::collections::BTreeMap;
 
