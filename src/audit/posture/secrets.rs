@@ -1,7 +1,8 @@
 //! Secrets in files: private keys and tokens, by the marks that their issuers give them.
 //!
-//! Texts are looked through, programs are not: they hold the marks of what they read. Container images are archives of
-//! their own and are not unpacked here.
+//! Texts are looked through, programs are not: they hold the marks of what they read. Of other files those are told
+//! that are a private key as a whole (DER: PKCS #8, RFC 5208; PKCS #1, RFC 8017; SEC 1, RFC 5915). Container images are
+//! archives of their own and are not unpacked here.
 
 use std::collections::BTreeSet;
 
@@ -63,7 +64,9 @@ pub fn check(view: &View<'_>) -> Result<Verdict> {
             continue;
         }
         let Some(bytes) = view.bytes(path, MAX)? else { continue };
-        if !bytes.iter().take(HEAD).any(|byte| *byte == 0) {
+        if is_der_key(&bytes) {
+            breaches.push(Breach::at(path, "a private key"));
+        } else if !bytes.iter().take(HEAD).any(|byte| *byte == 0) {
             breaches.extend(find(&bytes).into_iter().map(|what| Breach::at(path, what)));
         }
     }
@@ -131,6 +134,44 @@ fn is_private_key(rest: &[u8]) -> bool {
     text.bytes().filter(|byte| !byte.is_ascii_whitespace()).take_while(|byte| base64(*byte)).count() >= KEY
 }
 
+/// Whether the whole of a file is a private key in DER.
+fn is_der_key(file: &[u8]) -> bool {
+    const INTEGER: u8 = 2;
+    const OCTETS: u8 = 4;
+    const SEQUENCE: u8 = 0x30;
+    let Some((SEQUENCE, mut inner, [])) = element(file) else { return false };
+    let mut parts = Vec::new();
+    while let Some((tag, value, rest)) = element(inner).filter(|_| parts.len() < 3) {
+        parts.push((tag, value));
+        inner = rest;
+    }
+    match parts[..] {
+        // PKCS #8: version, algorithm, key.
+        [(INTEGER, [0 | 1]), (SEQUENCE, algorithm), (OCTETS, key)] => algorithm.first() == Some(&6) && key.len() >= 32,
+        // PKCS #1: version, modulus, public exponent, and more.
+        [(INTEGER, [0]), (INTEGER, modulus), (INTEGER, _)] => modulus.len() >= 64 && !inner.is_empty(),
+        // SEC 1: version, key, and the curve or not.
+        [(INTEGER, [1]), (OCTETS, key), ..] => key.len() >= 20,
+        _ => false,
+    }
+}
+
+/// The first element of DER: its tag, what is in it and what follows (ITU-T X.690, 8.1).
+fn element(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
+    let (&tag, rest) = bytes.split_first()?;
+    let (&first, rest) = rest.split_first()?;
+    let (length, rest) = match first {
+        0..=0x7f => (usize::from(first), rest),
+        0x81..=0x83 => {
+            let (digits, rest) = rest.split_at_checked(usize::from(first & 0x7f))?;
+            (digits.iter().fold(0, |length, digit| length << 8 | usize::from(*digit)), rest)
+        }
+        _ => return None,
+    };
+    let (value, rest) = rest.split_at_checked(length)?;
+    Some((tag, value, rest))
+}
+
 /// Three parts of base64, the first two of which are JSON.
 fn is_web_token(rest: &[u8]) -> bool {
     let end = rest.iter().position(|byte| !word(*byte) && *byte != b'.').unwrap_or(rest.len());
@@ -150,6 +191,35 @@ fn is_bootstrap(value: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn keys_in_der_are_found_and_certificates_are_not() {
+        let wrap = |tag: u8, parts: &[Vec<u8>]| {
+            let value = parts.concat();
+            let mut out = match value.len() {
+                length @ 0..=0x7f => vec![tag, length as u8],
+                length => vec![tag, 0x82, (length >> 8) as u8, length as u8],
+            };
+            out.extend(value);
+            out
+        };
+        let integer = |bytes: &[u8]| wrap(2, &[bytes.to_vec()]);
+        let octets = |count: usize| wrap(4, &[vec![0xa5; count]]);
+        let algorithm = wrap(0x30, &[wrap(6, &[vec![0x2b, 0x65, 0x70]])]);
+        let eight = wrap(0x30, &[integer(&[0]), algorithm.clone(), octets(34)]);
+        let one = wrap(0x30, &[integer(&[0]), integer(&[0xb1; 257]), integer(&[1, 0, 1]), integer(&[7; 256])]);
+        let curve = wrap(0x30, &[integer(&[1]), octets(32), wrap(0xa0, &[wrap(6, &[vec![0x2a]])])]);
+        for key in [&eight, &one, &curve] {
+            assert!(is_der_key(key), "{key:02x?}");
+            // One byte more or less is no such file, whatever begins so.
+            assert!(!is_der_key(&[&key[..], &[0]].concat()) && !is_der_key(&key[..key.len() - 1]));
+        }
+        let public = wrap(0x30, &[algorithm.clone(), wrap(3, &[vec![0; 33]])]);
+        let certificate = wrap(0x30, &[wrap(0x30, &[integer(&[2])]), algorithm, wrap(3, &[vec![0; 65]])]);
+        for other in [&public[..], &certificate, b"", b"0", &[0x30, 0x84, 0xff, 0xff, 0xff, 0xff], &[0x30, 0]] {
+            assert!(!is_der_key(other), "{other:02x?}");
+        }
+    }
 
     #[test]
     fn secrets_are_found_and_their_marks_alone_are_not() {
