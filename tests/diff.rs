@@ -13,7 +13,7 @@ use std::process::Command;
 
 use imagebuild::disk;
 use imagebuild::path::RootPath;
-use imagebuild::profile::Raw;
+use imagebuild::profile::{Codec, Raw};
 use imagebuild::tree::{Content, Meta, NodeRef, Tree};
 
 use differ::run;
@@ -343,6 +343,112 @@ fn accounts_and_settings() {
         &told(|tree| put(tree, "/etc/modules-load.d/net.conf", b"# why\nbr_netfilter\n".to_vec())),
         "Kernel settings and modules loaded (1 added)\n  + module br_netfilter  loaded",
     );
+}
+
+/// What makes a side of a pair.
+type Edit<'e> = &'e dyn Fn(&mut Tree, &mut Asked);
+
+/// All that is told of two trees.
+fn all_told(edits: [Edit<'_>; 2], words: &[&str]) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, edit) in ["a.raw", "b.raw"].into_iter().zip(edits) {
+        let (mut tree, mut asked) = (tree(), Asked::default());
+        edit(&mut tree, &mut asked);
+        image_of(folder.path(), name, tree, &asked);
+    }
+    let (out, _) = run(0, folder.path(), &[words, &["a.raw", "b.raw"]].concat());
+    out.strip_prefix("--- a.raw\n+++ b.raw\n\n").expect("a head").to_owned()
+}
+
+/// One difference, which is this one.
+fn one_account(told: &str, line: &str) {
+    let kind = ["added", "removed", "changed"][["+", "-", "~"].iter().position(|sign| line.starts_with(sign)).unwrap()];
+    let body = told.split_once("\n\n1 difference").unwrap_or_else(|| panic!("{told}")).0;
+    let head = format!("Users and groups (1 {kind}");
+    // A locked password of the same account follows.
+    let lines: Vec<&str> = body.lines().filter(|line| !line.ends_with(" more follow from other changes)")).collect();
+    let [first, told_line] = lines[..] else { panic!("{told}") };
+    assert!(first.starts_with(&head) && told_line.trim_start() == line, "{told}");
+}
+
+#[test]
+fn a_group_and_who_is_in_it() {
+    // Whoever the profile's user is in, as the node's files have it.
+    let of = |passwd: &'static str,
+              group: &'static str,
+              gshadow: &'static str,
+              shadow: &'static str,
+              profile: &'static str| {
+        move |tree: &mut Tree, _: &mut Asked| {
+            put(tree, "/etc/passwd", format!("root:x:0:0::/root:/usr/sbin/nologin\n{passwd}").into_bytes());
+            put(tree, "/etc/group", format!("root:x:0:\n{group}").into_bytes());
+            put(tree, "/etc/gshadow", format!("root:*::\n{gshadow}").into_bytes());
+            put(tree, "/etc/shadow", format!("root:!*:1::::::\n{shadow}").into_bytes());
+            put(tree, "/usr/lib/imagebuild/profile.toml", format!("schema = 1\n{profile}").into_bytes());
+        }
+    };
+    let told = |a: Edit<'_>, b: Edit<'_>| all_told([a, b], &[]);
+    let none = of("", "", "", "", "");
+    let empty = of("", "video:x:44:\n", "video:!::\n", "", "");
+    one_account(&told(&none, &empty), "+ group video  x:44");
+    one_account(&told(&empty, &none), "- group video  x:44");
+    one_account(&told(&empty, &of("", "video:x:45:\n", "video:!::\n", "", "")), "~ group video  x:44 -> x:45");
+    one_account(
+        &told(&empty, &of("", "video:x:44:\n", "video:$6$x::\n", "", "")),
+        "~ group password of video  locked -> set",
+    );
+    one_account(
+        &told(&empty, &of("", "video:x:44:\n", "video:!:eve:\n", "", "")),
+        "~ group video in /etc/gshadow  : -> eve:",
+    );
+    // One that is put in, by the profile's line, in two files.
+    let user = "eve:x:7:7::/nonexistent:/usr/sbin/nologin\n";
+    let (alone, inside) = ("[[user]]\nname = \"eve\"\n", "[[user]]\nname = \"eve\"\ngroups = [\"video\"]\n");
+    let (out, member) = (
+        of(user, "video:x:44:adam\neve:x:7:\n", "video:!::adam\neve:!::\n", "eve:!*:1::::::\n", alone),
+        of(user, "video:x:44:adam,eve\neve:x:7:\n", "video:!::adam,eve\neve:!::\n", "eve:!*:1::::::\n", inside),
+    );
+    one_account(&told(&out, &member), "+ group video: member eve");
+    one_account(&told(&member, &out), "- group video: member eve");
+    // A user with its group and its passwords, of which none is set.
+    let nobody = of("", "video:x:44:adam\n", "video:!::adam\n", "", "");
+    one_account(&told(&nobody, &out), "+ user eve  x:7:7::/nonexistent:/usr/sbin/nologin");
+    one_account(&told(&out, &nobody), "- user eve  x:7:7::/nonexistent:/usr/sbin/nologin");
+    let open = of(user, "video:x:44:adam\neve:x:7:\n", "video:!::adam\neve:!::\n", "eve:$6$x:1::::::\n", alone);
+    let both = told(&nobody, &open);
+    assert!(both.contains("\n  + password of eve  set\n") && both.contains("\n2 differences"), "{both}");
+    let aged = of(user, "video:x:44:adam\neve:x:7:\n", "video:!::adam\neve:!::\n", "eve:!*:2::::::\n", alone);
+    one_account(&told(&out, &aged), "~ ageing of the password of eve  1:::::: -> 2::::::");
+}
+
+/// Nothing but the root hash, and what names it, is another one; where the codec or the block size is why, that is told.
+#[test]
+fn a_root_hash_alone() {
+    let plain = |_: &mut Tree, _: &mut Asked| {};
+    let level = |_: &mut Tree, asked: &mut Asked| asked.level = 19;
+    let told = all_told([&plain, &level], &[]);
+    let lines: Vec<&str> = told.lines().collect();
+    let [head, hash, more, "", "1 difference"] = lines[..] else { panic!("{told}") };
+    assert_eq!((head, more), ("Identity (1 changed)", "    (1 more follow from other changes)"));
+    assert!(hash.starts_with("  ~ root hash  "), "{told}");
+    assert!(hash.ends_with(" [every file is the same: packed or sealed otherwise]"), "{told}");
+    // All of it names the hash: the UKI and its digest, the word, the ids of the two partitions.
+    let all = all_told([&plain, &level], &["--all"]);
+    let named = all.lines().filter_map(|line| Some(line.strip_prefix("  ~ ")?.split_once("  ")?.0)).collect::<Vec<_>>();
+    let wanted = [
+        "root hash",
+        "digest of the UKI",
+        "command line: roothash",
+        "UKI section .cmdline",
+        "partition 2: id",
+        "partition 3: id",
+    ];
+    assert_eq!(named, wanted, "{all}");
+    let codec = |_: &mut Tree, asked: &mut Asked| asked.codec = Codec::Gzip;
+    let why = all_told([&plain, &codec], &[]);
+    let (first, _) = why.split_once("    (").unwrap();
+    assert_eq!(first, "Partitions and boot files (1 changed)\n  ~ pack.codec  zstd -> gzip\n");
+    assert!(why.ends_with("\n\n1 difference\n"), "{why}");
 }
 
 #[test]

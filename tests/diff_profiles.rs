@@ -226,6 +226,15 @@ fn a_mode_that_nothing_gives_any_more_is_told() {
 }
 
 #[test]
+fn a_group_of_a_user_is_one_thing() {
+    let user = "[[user]]\nname = \"eve\"\nuid = 7";
+    let told = rows(user, &format!("{user}\ngroups = [\"video\"]"));
+    let (first, rest) = told.split_once(" <- ").unwrap();
+    assert_eq!(first, "Users and groups (1 added)\n  + group video: member eve");
+    assert!(rest.starts_with("b.toml:") && rest.ends_with("\n\n1 difference\n"), "{told}");
+}
+
+#[test]
 fn a_file_that_may_have_capabilities_is_seen() {
     let with = |paths: &str| format!("[posture]\ncapabilities = [{paths}]");
     let more = rows("", &with("\"/usr/bin/ping\""));

@@ -98,11 +98,21 @@ pub struct Asked {
     pub slot: u64,
     /// The release of the tree's kernel.
     pub release: &'static str,
+    /// The codec of the root, and its level.
+    pub codec: profile::Codec,
+    pub level: i32,
 }
 
 impl Default for Asked {
     fn default() -> Self {
-        Asked { words: Vec::new(), init: b"init".to_vec(), slot: 4, release: RELEASE }
+        Asked {
+            words: Vec::new(),
+            init: b"init".to_vec(),
+            slot: 4,
+            release: RELEASE,
+            codec: profile::Codec::Zstd,
+            level: 1,
+        }
     }
 }
 
@@ -118,7 +128,7 @@ impl Small {
         let store = Store::open(&folder.path().join("store")).unwrap();
         let image = image();
         let modules = depmod(&mut tree, asked.release, EPOCH, None, 1).unwrap();
-        let options = Options { level: 1, epoch: EPOCH.0, ..Options::default() };
+        let options = Options { codec: asked.codec, level: asked.level, epoch: EPOCH.0, ..Options::default() };
         let (root, _) = root::pack(&tree, &store, &options, &Guid::seed(&image.id), &Report::silent()).unwrap();
         let parts = Parts::find(&tree, image.arch, modules).unwrap();
         let target = Target {

@@ -130,7 +130,14 @@ fn place(path: &str) -> (Topic, String, Option<String>) {
         "pod" => part("pod ", rest, Topic::Preload),
         "file" | "directory" | "link" | "mode" => part("", rest, Topic::Files),
         "remove" => same(Topic::Files),
-        "user" => part("user ", rest, Topic::Accounts),
+        "user" => match rest.split_once("].groups[") {
+            // What comes of it is a line of the group.
+            Some((user, group)) => {
+                let (user, group) = (user.trim_start_matches('['), group.trim_end_matches(']'));
+                (Topic::Accounts, format!("group {group}: member {user}"), None)
+            }
+            None => part("user ", rest, Topic::Accounts),
+        },
         "unit" => part("", rest, Topic::Units),
         "network" | "journal" => same(Topic::Settings),
         "writable" => (

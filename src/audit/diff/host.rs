@@ -1,10 +1,10 @@
-//! The system round it: accounts, kernel settings, units and what they declare.
+//! The system round it: accounts (a file of their own), kernel settings, units and what they declare.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::change::{Change, Topic};
 use super::side::Side;
-use super::{Found, pairs};
+use super::{Found, accounts, pairs};
 use crate::audit::inventory::Inventory;
 use crate::audit::posture::{View, sysctl};
 use crate::path::RootPath;
@@ -15,46 +15,9 @@ const MAX: u64 = 4 << 20;
 /// Compares two roots; files whose difference is told by their meaning are noted in `found`.
 pub fn compare(a: &Side, b: &Side, found: &mut Found) -> crate::Result<()> {
     let (Some(before), Some(after)) = (a.root(), b.root()) else { return Ok(()) };
-    accounts(before, after, found)?;
+    accounts::compare(before, after, found)?;
     settings(before, after, found)?;
     units(before, after, found)
-}
-
-/// Lines of the account files by their first field.
-fn accounts(before: &Inventory, after: &Inventory, found: &mut Found) -> crate::Result<()> {
-    let files = [
-        ("/etc/passwd", "user"),
-        ("/etc/group", "group"),
-        ("/etc/shadow", "password of"),
-        ("/etc/gshadow", "group password of"),
-    ];
-    for (path, word) in files {
-        let read = |root: &Inventory| -> crate::Result<BTreeMap<String, String>> {
-            let text = root.text(path, MAX)?.unwrap_or_default();
-            let lines = text.lines().filter_map(|line| line.split_once(':'));
-            Ok(lines.map(|(name, rest)| (name.to_owned(), rest.to_owned())).collect())
-        };
-        pairs(&read(before)?, &read(after)?, |name, old, new| {
-            if old != new {
-                found.explained(path, "accounts");
-                found.explained(&format!("{path}-"), "accounts");
-            }
-            // Hashes of passwords are nobody's business; that they differ is.
-            let hidden = |value: Option<String>| match word {
-                "user" | "group" => value,
-                _ => value
-                    .map(|value| if value.starts_with(['!', '*']) { "locked".to_owned() } else { "set".to_owned() }),
-            };
-            let differs = old != new;
-            let (old, new) = (hidden(old), hidden(new));
-            let what = format!("{word} {name}");
-            match differs && old == new {
-                true => found.add(Topic::Accounts, Change::new(super::Kind::Changed, what, old, new)),
-                false => found.extend(Topic::Accounts, Change::of(what, old, new)),
-            }
-        });
-    }
-    Ok(())
 }
 
 /// A value and the file that says it.

@@ -99,6 +99,24 @@ fn made(a: &Side, b: &Side, found: &mut Found) {
     }
 }
 
+/// A root hash that follows from nothing that is told stands for itself.
+pub fn alone(a: &Side, b: &Side, found: &mut Found) {
+    if a.root().is_none() || b.root().is_none() {
+        return;
+    }
+    let told = |topic: Topic, prefix: &str| {
+        found.topics.get(&topic).is_some_and(|changes| changes.iter().any(|change| change.what.starts_with(prefix)))
+    };
+    if told(Topic::Files, "") || told(Topic::Partitions, "pack.") {
+        return;
+    }
+    let changes = found.topics.get_mut(&Topic::Identity).into_iter().flatten();
+    for change in changes.filter(|change| change.what == "root hash") {
+        change.weight = Weight::Own;
+        change.notes.push("every file is the same: packed or sealed otherwise".to_owned());
+    }
+}
+
 fn trust(a: &Side, b: &Side, found: &mut Found) {
     let (Some(before), Some(after)) = (&a.lock, &b.lock) else { return };
     if before.carried || after.carried {

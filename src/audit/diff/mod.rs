@@ -5,6 +5,7 @@
 //!   the line of the profile; a file whose meaning has a topic of its own (an account, a unit) follows from that.
 //! - Changes have a weight: of their own, following from others, or ids and times alone.
 
+mod accounts;
 mod asked;
 mod capability;
 mod change;
@@ -102,6 +103,7 @@ pub fn compare(a: &Side, b: &Side, jobs: usize) -> Result<Diff> {
     files::compare(a, b, jobs, &mut found).context(|| "comparing files".to_owned())?;
     place::compare(a, b, &mut found).context(|| "comparing boot files".to_owned())?;
     asked::compare(a, b, &mut found);
+    identity::alone(a, b, &mut found);
     let mut topics = found.topics;
     for changes in topics.values_mut() {
         changes.sort_by(|x, y| (x.flags.is_empty(), x.weight, &x.what).cmp(&(y.flags.is_empty(), y.weight, &y.what)));

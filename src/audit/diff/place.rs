@@ -5,17 +5,29 @@ use std::collections::BTreeMap;
 use super::change::{Change, Kind, Topic, Weight};
 use super::side::{Built, Side};
 use super::{Found, pairs};
+use crate::audit::inventory::Inventory;
 use crate::boot;
 use crate::disk::gpt::Entry;
 use crate::manifest::Artifact;
-use crate::size::human;
+use crate::size::{Size, human};
 
 /// Compares what both sides know of their disks and files.
 pub fn compare(a: &Side, b: &Side, found: &mut Found) -> crate::Result<()> {
+    packed(a, b, found)?;
     partitions(a, b, found);
     uki(a, b, found);
     esp(a, b, found)?;
     outputs(a, b, found);
+    Ok(())
+}
+
+/// How the roots are packed, by the profile's words for it; a level is not to be seen.
+fn packed(a: &Side, b: &Side, found: &mut Found) -> crate::Result<()> {
+    let (Some(before), Some(after)) = (a.root(), b.root()) else { return Ok(()) };
+    let codec = |root: &Inventory| Ok::<_, crate::Error>(Some(root.image().codec()?.name().to_owned()));
+    found.extend(Topic::Partitions, Change::of("pack.codec", codec(before)?, codec(after)?));
+    let block = |root: &Inventory| Some(Size(root.image().block_size().into()).to_string());
+    found.extend(Topic::Partitions, Change::of("pack.block", block(before), block(after)));
     Ok(())
 }
 
