@@ -112,6 +112,36 @@ fn the_nonce_reaches_the_guest_and_the_text() {
     expect(&boot(folder.path(), &own), 0, "");
 }
 
+/// The firmware's part, played by what reads its variables and fetches what they name.
+#[test]
+fn over_http_the_variables_name_the_uki() {
+    let find = r#"
+        for word; do case $word in *unit=1*) vars=${word##*file=};; esac; done
+        tr -d '\000' <$vars | grep -ao BootNext | tail -n 1
+        port=$(grep -ao 'http://10.0.2.2:[0-9]*/netboot.efi' $vars | tail -n 1 | cut -d : -f 3 | cut -d / -f 1)
+        echo "exec 3<>/dev/tcp/127.0.0.1/$port; printf 'GET /netboot.efi HTTP/1.0\r\n\r\n' >&3; tail -n 1 <&3" | bash
+    "#;
+    let folder = scene(find);
+    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    fs::create_dir(at("net")).unwrap();
+    fs::write(at("net/netboot.efi"), "the UKI\n").unwrap();
+    let (net, kept) = (at("net"), at("kept.fd"));
+    let boot_net = |more: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_imagebuild"));
+        command.arg("boot").arg(&net).args(["--over", "http", "--accel", "tcg", "--arch", "amd64"]).args(more);
+        command.env("TMPDIR", at("tmp"));
+        command.env("PATH", format!("{}:/usr/bin:/bin", at("bin"))).output().unwrap()
+    };
+    for more in [&[][..], &["--firmware-vars", &kept], &["--firmware-vars", &kept]] {
+        let output = boot_net(more);
+        expect(&output, 0, "");
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "BootNext\nthe UKI\n");
+    }
+    fs::write(&kept, "no variables").unwrap();
+    expect(&boot_net(&["--firmware-vars", &kept]), 1, "it holds no variables of UEFI in a form that is known");
+    expect(&boot(folder.path(), &["--over", "http"]), 2, "only the files of a netboot folder travel over HTTP");
+}
+
 #[test]
 fn qemu_img_finds_the_overlay_sound() {
     let folder = tempfile::tempdir().unwrap();

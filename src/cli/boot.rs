@@ -37,7 +37,8 @@ const NETBOOT_MEMORY: Size = Size(2 * Size::GIB);
     imagebuild boot out/node_1.0.0.iso --cdrom                   from a CD drive\n  \
     imagebuild boot out/node_1.0.0.iso --cdrom --install-to disk.raw\n  \
     imagebuild boot out/node_1.0.0.netboot                       without a disk, over the network (TFTP)\n  \
-    imagebuild boot out/node_1.0.0.netboot --firmware bios --over http\n\n\
+    imagebuild boot out/node_1.0.0.netboot --over http           the same, over HTTP\n  \
+    imagebuild boot out/node_1.0.0.netboot --firmware bios       by iPXE, which takes --over http as well\n\n\
     Exit codes: 0 seen (or ended, where no text was asked for), 5 not seen, 1 QEMU or its firmware is missing.")]
 pub struct Args {
     /// A disk of any format that QEMU attaches, or the folder of a netboot output.
@@ -72,7 +73,7 @@ pub struct Args {
     /// What the network is to the machine.
     #[arg(long, value_name = "KIND", default_value = "virtio")]
     network: Network,
-    /// How the files of a netboot folder travel; `http` takes iPXE, which `--firmware bios` starts.
+    /// How the files of a netboot folder travel.
     #[arg(long, value_name = "KIND", default_value = "tftp")]
     over: Protocol,
     /// Bytes of a sector of the disk, 512 or 4096 [default: those that its partition table counts in].
@@ -100,7 +101,7 @@ pub struct Args {
     /// Hand standard input to the console: for images made with the template `debug`.
     #[arg(long)]
     input: bool,
-    /// Keep the firmware's variables in this file, made where it is missing.
+    /// Keep the firmware's variables in this file, made where it is missing; `--over http` sets `BootNext` in them.
     #[arg(long, value_name = "FILE")]
     firmware_vars: Option<PathBuf>,
     /// Attach another raw disk before the image; it is not changed either.
@@ -163,9 +164,9 @@ fn options(args: &Args) -> Result<vm::Options> {
         return Err(Error::user("only machines of amd64 have a BIOS, and it has no variables")
             .hint("expected `--firmware bios` for amd64, without `--firmware-vars`"));
     }
-    if args.over == Protocol::Http && (!netboot || args.firmware != Firmware::Bios) {
-        let error = Error::user("only iPXE fetches over HTTP here: UEFI waits for a DHCP server that offers it");
-        return Err(error.hint("expected the folder of an output `netboot`, and `--firmware bios`"));
+    if args.over == Protocol::Http && !netboot {
+        let error = Error::user("only the files of a netboot folder travel over HTTP");
+        return Err(error.hint("expected the folder of an output `netboot`"));
     }
     Ok(vm::Options {
         image: args.image.clone(),

@@ -52,7 +52,7 @@ pub enum Protocol {
     /// TFTP, which every network card's program knows.
     #[default]
     Tftp,
-    /// HTTP, which iPXE knows; UEFI asks for it only where a DHCP server offers it, which QEMU's does not.
+    /// HTTP, which iPXE and UEFI know; QEMU's DHCP server offers it to iPXE alone, UEFI has it from a boot option.
     Http,
 }
 
@@ -63,6 +63,13 @@ pub enum Served {
     Tftp(PathBuf),
     /// A port of the host that serves one.
     Http(u16),
+}
+
+impl Served {
+    /// Where the guest finds `file` on `port` of the host.
+    pub(super) fn url(port: u16, file: &str) -> String {
+        format!("http://10.0.2.2:{port}/{file}")
+    }
 }
 
 /// What the image is to the machine.
@@ -224,9 +231,10 @@ impl Machine<'_> {
                     Served::Tftp(folder) => {
                         line.option("-netdev", &format!("user,id=net,bootfile={file},tftp="), folder);
                     }
-                    // The host, as the guest sees it.
+                    // Its variables tell it.
+                    Served::Http(_) if self.flash.is_some() => line.words(["-netdev", "user,id=net"]),
                     Served::Http(port) => {
-                        let url = format!("http://10.0.2.2:{port}/{file}");
+                        let url = Served::url(*port, file);
                         line.words(["-netdev", &format!("user,id=net,bootfile={url}")]);
                     }
                 }
@@ -436,24 +444,30 @@ mod tests {
                 Firmware::Uefi,
                 Network::Virtio,
                 tftp,
-                "netboot.efi,tftp=/folder -device virtio-net-pci,netdev=net,romfile=,bootindex",
+                ",bootfile=netboot.efi,tftp=/folder -device virtio-net-pci,netdev=net,romfile=,bootindex",
             ),
-            (Firmware::Uefi, Network::E1000, tftp, "netboot.efi,tftp=/folder -device e1000,netdev=net,bootindex"),
+            (
+                Firmware::Uefi,
+                Network::E1000,
+                tftp,
+                ",bootfile=netboot.efi,tftp=/folder -device e1000,netdev=net,bootindex",
+            ),
+            (Firmware::Uefi, Network::Virtio, http, " -device virtio-net-pci,netdev=net,romfile=,bootindex"),
             (
                 Firmware::Bios,
                 Network::Virtio,
                 tftp,
-                "boot.ipxe,tftp=/folder -device virtio-net-pci,netdev=net,bootindex",
+                ",bootfile=boot.ipxe,tftp=/folder -device virtio-net-pci,netdev=net,bootindex",
             ),
             (
                 Firmware::Bios,
                 Network::Virtio,
                 http,
-                "http://10.0.2.2:8080/boot.ipxe -device virtio-net-pci,netdev=net,bootindex",
+                ",bootfile=http://10.0.2.2:8080/boot.ipxe -device virtio-net-pci,netdev=net,bootindex",
             ),
         ] {
             let text = served(firmware, network, protocol);
-            assert!(text.contains(&format!("bootfile={words}=0")), "{text}");
+            assert!(text.contains(&format!("user,id=net{words}=0")), "{text}");
         }
     }
 

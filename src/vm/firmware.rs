@@ -1,8 +1,10 @@
 //! UEFI firmware for virtual machines, where distributions put it.
 
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use super::variables;
 use crate::arch::Arch;
 use crate::error::{Context, Error, Result};
 
@@ -48,11 +50,31 @@ fn first(places: &[(&str, &str)]) -> Option<Firmware> {
 }
 
 impl Firmware {
-    /// Copies the variables to `path`, writable.
-    pub fn copy_vars(&self, path: &Path) -> Result<()> {
+    /// Writes the variables that a machine starts with to `path`: with `kept`, those that are there from earlier runs,
+    /// else those of a first start; with `uri`, such that it starts what is there.
+    pub fn write_vars(&self, path: &Path, kept: bool, uri: Option<&str>) -> Result<()> {
+        if kept && uri.is_none() {
+            return Ok(());
+        }
+        let from = if kept { path } else { &self.vars };
+        let mut bytes = read(from)?;
+        if let Some(uri) = uri {
+            let doing = || format!("setting what starts next in `{}`", from.display());
+            variables::start_next(&mut bytes, uri).context(doing)?;
+        }
         // Read and written, since a copy would keep a mode that forbids writing.
-        let bytes = fs::read(&self.vars).context(|| format!("reading `{}`", self.vars.display()))?;
         fs::write(path, bytes).context(|| format!("writing `{}`", path.display()))
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    let doing = || format!("reading `{}`", path.display());
+    let mut bytes = Vec::new();
+    let opened = fs::File::open(path).context(doing)?;
+    opened.take(variables::MAX + 1).read_to_end(&mut bytes).context(doing)?;
+    match bytes.len() as u64 > variables::MAX {
+        true => Err(Error::system("variables have 64 MiB at most").context(doing())),
+        false => Ok(bytes),
     }
 }
 
@@ -70,7 +92,15 @@ mod tests {
         fs::write(&vars, "v").unwrap();
         let found = first(&[(&other, &vars), (&code, &vars)]).unwrap();
         assert_eq!(found.code, Path::new(&code));
-        found.copy_vars(Path::new(&other)).unwrap();
+        found.write_vars(Path::new(&other), false, None).unwrap();
         assert_eq!(fs::read(&other).unwrap(), b"v");
+        // What a machine kept stays.
+        fs::write(&other, "kept").unwrap();
+        found.write_vars(Path::new(&other), true, None).unwrap();
+        assert!(found.write_vars(Path::new(&other), true, Some("http://x/y")).is_err());
+        assert_eq!(fs::read(&other).unwrap(), b"kept");
+        fs::File::create(&other).unwrap().set_len(variables::MAX + 1).unwrap();
+        let error = found.write_vars(Path::new(&other), true, Some("http://x/y")).unwrap_err();
+        assert!(error.to_string().contains("64 MiB at most"), "{error}");
     }
 }

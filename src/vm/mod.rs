@@ -10,6 +10,7 @@ mod firmware;
 mod http;
 mod input;
 pub mod overlay;
+mod variables;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -216,7 +217,7 @@ impl Attempt<'_> {
             disk = Some(path);
         }
         let flash = match &self.firmware {
-            Some(firmware) => Some((firmware.code.clone(), self.vars(firmware)?)),
+            Some(firmware) => Some((firmware.code.clone(), self.vars(firmware, http)?)),
             None => None,
         };
         let mut extra = Vec::new();
@@ -236,14 +237,12 @@ impl Attempt<'_> {
         Ok(Machine { options: self.options, accel, flash, disk, served, extra, install_to, credentials })
     }
 
-    /// The firmware's variables: kept ones, or a copy for this run.
-    fn vars(&self, firmware: &firmware::Firmware) -> Result<PathBuf> {
-        let path = match &self.options.firmware_vars {
-            Some(kept) if kept.exists() => return Ok(kept.clone()),
-            Some(kept) => kept.clone(),
-            None => self.folder.join("vars.fd"),
-        };
-        firmware.copy_vars(&path)?;
+    /// The firmware's variables: kept ones, or a copy for this run; with a port, they start the UKI there.
+    fn vars(&self, firmware: &firmware::Firmware, http: Option<u16>) -> Result<PathBuf> {
+        let kept = self.options.firmware_vars.as_ref();
+        let path = kept.map_or_else(|| self.folder.join("vars.fd"), PathBuf::clone);
+        let uri = http.map(|port| Served::url(port, NETBOOT));
+        firmware.write_vars(&path, kept.is_some() && path.exists(), uri.as_deref())?;
         Ok(path)
     }
 
