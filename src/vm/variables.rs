@@ -71,7 +71,7 @@ pub fn start_next(flash: &mut [u8], uri: &str) -> Result<()> {
 fn store(flash: &mut [u8]) -> Result<&mut [u8]> {
     let unknown = || {
         Error::system("it holds no variables of UEFI in a form that is known")
-            .hint("expected the variables of an OVMF or AAVMF, such as OVMF_VARS_4M.fd")
+            .hint("expected those of an OVMF, such as OVMF_VARS_4M.fd; blank ones get their form when a machine starts")
     };
     let volume = flash.get(..VOLUME_HEADER).ok_or_else(unknown)?;
     if volume[16..32] != VOLUME.to_mixed() || volume[40..44] != *b"_FVH" {
