@@ -91,7 +91,9 @@ fn an_iso_image_starts_from_a_cd_by_a_bios() {
 #[test]
 #[ignore = "wide"]
 fn an_iso_image_starts_from_a_usb_stick() {
-    live("usb-uefi", &hello_bios("hello-usb", "linux-image-"), "sda", &["--usb"]);
+    let image = hello_bios("hello-usb", "linux-image-");
+    live("usb-uefi", &image, "sda", &["--usb"]);
+    live("usb-bios", &image, "sda", &["--usb", "--firmware", "bios"]);
 }
 
 /// LSI's MegaRAID of servers, the LSI SAS controller that VMware gives a machine, and Intel's network card, none of

@@ -39,9 +39,9 @@ pub fn spoil_var(disk: &Path) {
     file.write_all_at(&[0xa5; 1 << 20], 2 << 30).unwrap();
 }
 
-/// Puts files on the ESP of a copy of `image`, folders made as needed.
-pub fn put_on_esp(image: &Image, disk: &Path, files: &[(String, Vec<u8>)]) {
-    let volume = format!("{}@@{}", disk.display(), image.start(ESP));
+/// Puts files on the ESP of a disk, which begins at the byte `at`; folders are made as needed.
+pub fn put_on_esp(at: u64, disk: &Path, files: &[(String, Vec<u8>)]) {
+    let volume = format!("{}@@{at}", disk.display());
     for (path, bytes) in files {
         let mut folder = String::from("::");
         let (parents, _) = path.rsplit_once('/').expect("a folder");
@@ -84,11 +84,11 @@ pub fn place_release(disk: &Path, old: &Image, new: &Image, name: &str) {
     run("mcopy", &[&"-i", &volume, &format!("::/EFI/Linux/{name}.efi"), &uki]);
     let bytes = std::fs::read(&uki).unwrap();
     std::fs::remove_file(uki).unwrap();
-    put_on_esp(old, disk, &[(format!("EFI/Linux/{name}.efi"), bytes)]);
+    put_on_esp(old.start(ESP), disk, &[(format!("EFI/Linux/{name}.efi"), bytes)]);
 }
 
 /// The byte at which a partition of a disk begins, as sgdisk reads the table.
-fn first_byte(disk: &Path, number: usize) -> u64 {
+pub fn first_byte(disk: &Path, number: usize) -> u64 {
     let output = Command::new("sgdisk").arg(format!("--info={number}")).arg(disk).output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
     let line = text.lines().find_map(|line| line.strip_prefix("First sector: ")).expect("sgdisk tells the sector");

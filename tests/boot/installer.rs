@@ -5,16 +5,18 @@ use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
 use super::bios;
+use super::disk::{first_byte, put_on_esp};
 use super::node::{self, boot, build, hello_pod_text, run};
 use super::{HELLO, TIMEOUT};
 
 /// Bytes of code in the first sector of a disk; the table of its partitions follows.
 const BOOT_CODE: usize = 440;
+/// Onto the one disk that there is.
+const ONE_DISK: &str = "disk = \"auto\", then = \"poweroff\"";
 
-/// A profile as a medium that installs onto the one disk that there is.
-fn medium(name: &str, text: &str, more: &str) -> (node::Image, PathBuf) {
-    let install = format!("install = {{ disk = \"auto\", then = \"poweroff\"{more} }}");
-    let image = build(name, &format!("{text}\n[[output]]\nformat.iso = {{ {install} }}\n"));
+/// A profile as a medium that installs.
+fn medium(name: &str, text: &str, install: &str) -> (node::Image, PathBuf) {
+    let image = build(name, &format!("{text}\n[[output]]\nformat.iso = {{ install = {{ {install} }} }}\n"));
     let iso = image.raw.with_extension("iso");
     (image, iso)
 }
@@ -39,7 +41,7 @@ fn same(one: &File, other: &File, at: u64, length: u64) {
 #[test]
 fn a_medium_installs_a_disk_that_boots_alone_and_takes_none_with_data() {
     let text = hello_pod_text().replace("\"hello-pod\"", "\"hello-install\"");
-    let (image, iso) = medium("hello-install", &text, "");
+    let (image, iso) = medium("hello-install", &text, ONE_DISK);
     run(0, ["verify".as_ref(), iso.as_os_str()]);
     let minimum = image.manifest()["minimum_disk"].as_u64().expect("a size");
     let target = disk("installed", minimum);
@@ -76,7 +78,7 @@ fn a_medium_installs_a_disk_that_boots_alone_and_takes_none_with_data() {
 #[ignore = "wide"]
 fn a_bios_starts_a_medium_that_installs_anew_what_a_bios_starts() {
     let name = "hello-bios-install";
-    let (image, iso) = medium(name, &bios::text(name, "linux-image-cloud-"), ", erase = true");
+    let (image, iso) = medium(name, &bios::text(name, "linux-image-cloud-"), &format!("{ONE_DISK}, erase = true"));
     let minimum = image.manifest()["minimum_disk"].as_u64().expect("a size");
     let path = disk(name, minimum);
     let [one, other] = [&image.raw, &path].map(|path| OpenOptions::new().read(true).write(true).open(path).unwrap());
@@ -107,4 +109,26 @@ fn a_bios_starts_a_medium_that_installs_anew_what_a_bios_starts() {
     run(0, ["verify".as_ref(), path.as_os_str()]);
     boot("bios-installed", &path, HELLO, TIMEOUT, &["--firmware", "bios"]).ended(0).saw(HELLO);
     std::fs::remove_file(path).unwrap();
+}
+
+/// The same medium runs the node, or installs where a file on the stick says so; the kernel of clouds knows no USB.
+#[test]
+#[ignore = "wide"]
+fn a_stick_with_an_order_on_it_installs() {
+    let name = "hello-stick";
+    let text = hello_pod_text().replace("\"hello-pod\"", &format!("\"{name}\""));
+    let (image, iso) = medium(name, &text.replace("linux-image-cloud-", "linux-image-"), "");
+    let path = disk(name, image.manifest()["minimum_disk"].as_u64().expect("a size"));
+    let stick = path.with_extension("iso");
+    std::fs::copy(&iso, &stick).unwrap();
+    let order = ("loader/credentials/imagebuild.install.cred".to_owned(), b"/dev/vda,poweroff\n".to_vec());
+    put_on_esp(first_byte(&stick, 1), &stick, &[order]);
+
+    let more = ["--usb", "--install-to", path.to_str().unwrap()];
+    let booted = boot(name, &stick, "imagebuild: installed: the machine is switched off", TIMEOUT, &more);
+    booted.ended(0).saw("imagebuild-init: installs onto disk vda").saw_no(HELLO);
+    run(0, ["verify".as_ref(), path.as_os_str()]);
+    for path in [path, stick] {
+        std::fs::remove_file(path).unwrap();
+    }
 }

@@ -6,7 +6,7 @@ use super::TIMEOUT;
 use super::cluster::{CA, DONE, PIECE_OF_CA, Server, first, kubeconfig};
 use super::credential::encrypted;
 use super::disk::put_on_esp;
-use super::node::{Boot, boot, scratch};
+use super::node::{Boot, ESP, boot, scratch};
 use super::release::without_credentials;
 
 #[test]
@@ -51,7 +51,7 @@ fn credentials_come_from_the_esp() {
         // What belongs to the entry goes before what belongs to all.
         of("loader/credentials", "kubernetes.ca", "no certificate"),
     ];
-    put_on_esp(&image, &disk, &files);
+    put_on_esp(image.start(ESP), &disk, &files);
     let booted = joins("esp-credentials", &disk, &server, secret, &["--uuid", "55555555-2222-4333-8444-555555555555"]);
     assert_eq!(booted.after("probe-host "), "named-by-the-esp");
     assert_eq!(booted.after("probe-machine "), "55555555222243338444555555555555");
