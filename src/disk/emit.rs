@@ -32,9 +32,15 @@ pub trait Sink: Write {
         Ok(())
     }
 
-    /// A file that any thread may write to, and the place in it where what comes next goes; [`Sink::written`]
-    /// must be told of all of that, front to back.
-    fn target(&mut self) -> io::Result<Option<(Arc<dyn Target>, u64)>> {
+    /// Tells that the next `length` bytes come, next to none of them in long runs of zeros: room for them can be
+    /// made at once. A hint: where none can be made, what is written later tells why.
+    fn reserve(&mut self, _length: u64) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// A file that any thread may write to; [`Sink::written`] or [`Sink::unseen`] must be told of all of that, front
+    /// to back.
+    fn target(&mut self) -> io::Result<Option<Direct>> {
         Ok(None)
     }
 
@@ -42,9 +48,24 @@ pub trait Sink: Write {
     fn written(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.write_all(bytes)
     }
+
+    /// The same where the bytes are not at hand: an error if the sink must see them.
+    fn unseen(&mut self, _length: u64) -> io::Result<()> {
+        Err(io::Error::other("bytes that the sink must see"))
+    }
 }
 
 impl Sink for Vec<u8> {}
+
+/// Where the bytes of a sink go when others than the sink write them.
+pub struct Direct {
+    /// The file.
+    pub file: Arc<dyn Target>,
+    /// The place in it where what comes next goes.
+    pub at: u64,
+    /// Whether the sink must see the bytes, and not only learn how many there were.
+    pub seen: bool,
+}
 
 /// A new file, which reads as zeros where nothing was written.
 pub trait Target: Send + Sync {
@@ -77,40 +98,49 @@ impl Disk {
     /// Emits the disk front to back, read by `jobs` threads; gaps go through [`Sink::skip`].
     pub fn emit(&self, jobs: usize, sink: &mut (impl Sink + ?Sized)) -> Result<()> {
         let target = sink.target()?;
-        let (disk, spare, direct) = (self.clone(), Spare::default(), target.is_some());
-        let used = spare.clone();
+        let (disk, spare) = (self.clone(), Spare::default());
+        let (used, direct) = (spare.clone(), target.is_some());
+        // A buffer that stays with its thread stays in its cache.
+        let seen = target.as_ref().is_none_or(|target| target.seen);
         let threads = jobs.saturating_mul(WAITING).min(THREADS);
         let mut queue = Queue::new(threads, Opened::default, move |opened, at: u64| {
             let mut buffer = spare.take((disk.len() - at).min(PIECE) as usize);
             disk.read_at(opened, at, &mut buffer)?;
-            if let Some((file, base)) = &target {
-                write_filled(&**file, &buffer, base + at)?;
+            if let Some(target) = &target {
+                write_filled(&*target.file, &buffer, target.at + at)?;
             }
-            Ok::<_, Error>(buffer)
+            let length = buffer.len() as u64;
+            if !seen {
+                spare.give(std::mem::take(&mut buffer));
+            }
+            Ok::<_, Error>((buffer, length))
         });
         let mut position = 0;
         // What is in flight: the places of the pieces whose bytes are still to come.
         let mut places = VecDeque::new();
-        let mut put = |places: &mut VecDeque<u64>, buffer: Result<Vec<u8>>| {
-            let (buffer, at) = (buffer?, places.pop_front().unwrap_or(position));
+        let mut put = |places: &mut VecDeque<u64>, piece: Result<(Vec<u8>, u64)>| {
+            let ((buffer, length), at) = (piece?, places.pop_front().unwrap_or(position));
             sink.skip(at - position)?;
-            match direct {
-                true => sink.written(&buffer)?,
-                false => sink.write_all(&buffer)?,
+            match (direct, seen) {
+                (false, _) => sink.write_all(&buffer)?,
+                (true, true) => sink.written(&buffer)?,
+                (true, false) => sink.unseen(length)?,
             }
-            position = at + buffer.len() as u64;
-            used.give(buffer);
+            position = at + length;
+            if seen {
+                used.give(buffer);
+            }
             Ok::<_, Error>(())
         };
         for (number, _) in self.touched(PIECE, 1) {
             let at = number * PIECE;
             places.push_back(at);
-            if let Some(buffer) = queue.push(at)? {
-                put(&mut places, buffer)?;
+            if let Some(piece) = queue.push(at)? {
+                put(&mut places, piece)?;
             }
         }
-        while let Some(buffer) = queue.pop()? {
-            put(&mut places, buffer)?;
+        while let Some(piece) = queue.pop()? {
+            put(&mut places, piece)?;
         }
         sink.skip(self.len() - position)?;
         Ok(())

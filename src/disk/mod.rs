@@ -14,7 +14,7 @@ mod layout;
 mod place;
 mod zeros;
 
-pub use emit::{Sink, Target, write_filled};
+pub use emit::{Direct, Sink, Target, write_filled};
 pub use extent::{Disk, Extent, Unwritten};
 pub use gpt::BOOT_CODE;
 pub use hybrid::{CdBoot, Hybrid};

@@ -7,10 +7,10 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rustix::fs::{Advice, fadvise};
+use rustix::fs::{Advice, FallocateFlags, fadvise, fallocate};
 
 use crate::digest::Hasher;
-use crate::disk::{Sink, Target, write_filled};
+use crate::disk::{Direct, Sink, Target, write_filled};
 use crate::report::Stage;
 
 /// Zeros for the hash of holes.
@@ -99,9 +99,19 @@ impl Sink for FileSink<'_> {
         Ok(())
     }
 
-    fn target(&mut self) -> io::Result<Option<(Arc<dyn Target>, u64)>> {
+    fn reserve(&mut self, length: u64) -> io::Result<()> {
         self.settle()?;
-        Ok(Some((self.file.clone(), self.position)))
+        if length > 0 {
+            // One run of blocks for all of them, where the file system would else look for some at each write. Not
+            // all file systems can, and whether the disk is full shows when it is written.
+            let _ = fallocate(&self.file.file, FallocateFlags::empty(), self.position, length);
+        }
+        Ok(())
+    }
+
+    fn target(&mut self) -> io::Result<Option<Direct>> {
+        self.settle()?;
+        Ok(Some(Direct { file: self.file.clone(), at: self.position, seen: self.hasher.is_some() }))
     }
 
     fn written(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -109,6 +119,14 @@ impl Sink for FileSink<'_> {
             hasher.update(bytes);
         }
         self.passed(bytes.len() as u64);
+        Ok(())
+    }
+
+    fn unseen(&mut self, length: u64) -> io::Result<()> {
+        if self.hasher.is_some() {
+            return Err(io::Error::other("bytes that were not seen have no digest"));
+        }
+        self.passed(length);
         Ok(())
     }
 }

@@ -1,5 +1,6 @@
 //! What tests of all formats share.
 
+use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::path::Path;
@@ -7,19 +8,21 @@ use std::sync::Arc;
 
 use super::open::{self, Opened};
 use super::packed::Unpack;
-use super::{Emit, Format};
+use super::{Emit, FileSink, Format};
 use crate::bytes::Bytes;
+use crate::digest::{Digest, Hasher};
 use crate::disk::Disk;
 use crate::epoch::Epoch;
 use crate::error::Result;
 use crate::guid::Guid;
 use crate::size::Size;
 
-/// The file that `format` makes of `disk`: the same by one thread and by three.
+/// The file that `format` makes of `disk`: the same by one thread and by three, in memory and on a disk.
 pub fn emitted(format: &dyn Format, disk: &Disk) -> Vec<u8> {
     let spool = tempfile::tempdir().unwrap();
+    let how = |jobs| Emit { jobs, seed: Guid::seed("x"), epoch: Epoch(1 << 30), name: "x_1", spool: spool.path() };
     let emit = |jobs| {
-        let how = Emit { jobs, seed: Guid::seed("x"), epoch: Epoch(1 << 30), name: "x_1", spool: spool.path() };
+        let how = how(jobs);
         let mut out = Vec::new();
         format.emit(disk, &how, &mut out).unwrap();
         assert_eq!(format.measure(disk).unwrap_or(out.len() as u64), out.len() as u64);
@@ -27,6 +30,15 @@ pub fn emitted(format: &dyn Format, disk: &Disk) -> Vec<u8> {
     };
     let out = emit(3);
     assert!(out == emit(1));
+    for hasher in [None, Some(Hasher::default())] {
+        let path = spool.path().join("file");
+        let mut sink = FileSink::new(&File::create(&path).unwrap(), None, hasher).unwrap();
+        format.emit(disk, &how(3), &mut sink).unwrap();
+        let (length, hasher) = sink.finish().unwrap();
+        assert_eq!(length, out.len() as u64);
+        assert!(std::fs::read(&path).unwrap() == out);
+        assert!(hasher.is_none_or(|hasher| hasher.finish() == Digest::of(&out)));
+    }
     out
 }
 

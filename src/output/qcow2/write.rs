@@ -20,6 +20,8 @@ const DEFLATE_LEVEL: u32 = 6;
 const ZSTD_LEVEL: i32 = 3;
 /// References that a count of 16 bits can hold.
 const MAX_REFERENCES: u32 = u16::MAX as u32;
+/// Bytes of a cluster up to which one that is not zeros has few of them.
+const DENSE: u64 = 64 << 10;
 
 /// Where a cluster's bytes lie in the file, once its plan is made.
 #[derive(Clone, Copy)]
@@ -71,6 +73,9 @@ impl Format for Qcow2 {
         };
         let plan = self.plan(disk, clusters)?;
         self.tables(disk, &plan, sink)?;
+        if cluster <= DENSE {
+            sink.reserve(plan.plain * cluster)?;
+        }
         self.plain(disk, &plan)?.emit(how.jobs, sink)?;
         if let Some(spool) = spool {
             spool.copy(sink)?;
