@@ -9,6 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::error::{Context, Error, Result};
+use crate::size::Size;
 
 /// A fixed number of bytes, readable at any offset by any number of threads.
 pub trait Bytes: fmt::Debug + Send + Sync {
@@ -200,6 +201,16 @@ pub fn head<const N: usize>(bytes: &dyn Bytes) -> io::Result<[u8; N]> {
     Ok(head)
 }
 
+/// All that `reader` gives; an error where that is more than `most` bytes.
+pub fn limited(reader: impl Read, most: u64) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    reader.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
+    match bytes.len() as u64 > most {
+        true => Err(Error::user(format!("it is larger than {}", Size(most)))),
+        false => Ok(bytes),
+    }
+}
+
 fn past_end() -> io::Error {
     io::Error::new(io::ErrorKind::UnexpectedEof, "reading past the end")
 }
@@ -207,6 +218,12 @@ fn past_end() -> io::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_too_long_is_not_cut() {
+        assert_eq!(limited(&b"abc"[..], 3).unwrap(), b"abc");
+        assert_eq!(limited(io::repeat(0), 2048).unwrap_err().message(), "it is larger than 2K");
+    }
 
     #[test]
     fn numbers_are_read_from_either_end() {

@@ -1,7 +1,6 @@
 //! What a build was made of and what came out: `manifest.json`, the same bytes for the same inputs.
 
 use std::collections::BTreeMap;
-use std::io::Read;
 use std::path::Path;
 
 use schemars::JsonSchema;
@@ -9,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::arch::Arch;
 use crate::assemble::Assembled;
+use crate::bytes::limited;
 use crate::digest::Digest;
 use crate::epoch::Epoch;
 use crate::error::{Context, Error, Result};
@@ -273,12 +273,7 @@ impl Manifest {
     pub fn read(path: &Path) -> Result<Self> {
         let doing = || format!("reading `{}`", path.display());
         let file = std::fs::File::open(path).context(doing)?;
-        if file.metadata().context(doing)?.len() > LIMIT {
-            return Err(Error::user("the manifest is larger than 16 MiB").context(doing()));
-        }
-        let mut bytes = Vec::new();
-        file.take(LIMIT).read_to_end(&mut bytes).context(doing)?;
-        Self::parse(&bytes).context(doing)
+        Self::parse(&limited(file, LIMIT).context(doing)?).context(doing)
     }
 
     /// Reads one from its JSON.

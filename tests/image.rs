@@ -208,7 +208,10 @@ fn a_root_by_itself_is_told_as_that_of_a_disk_is() {
     // The folder of a build is its disk.
     let manifest = manifest_of(&made);
     std::fs::write(folder.join("out/manifest.json"), manifest.to_string()).unwrap();
-    assert_eq!(told(&[], &folder.join("out")), told(&[], &made.artifact.path));
+    let of_folder = tool(0, &["inspect"], &folder.join("out"));
+    assert_eq!(text(&of_folder.stdout), told(&[], &made.artifact.path));
+    let file = folder.join("out").join(made.artifact.path.file_name().unwrap());
+    assert_eq!(text(&of_folder.stderr), format!("looking into `{}`\n", file.display()));
     assert_eq!(json(&folder.join("out")), json(&made.artifact.path));
 }
 

@@ -9,9 +9,6 @@ use crate::node::paths;
 use crate::squashfs;
 use crate::tree::Tree;
 
-/// As large as a file that is shown may be.
-const LIMIT: u64 = 4 << 20;
-
 /// What is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Wanted {
@@ -52,7 +49,7 @@ impl Facts {
         if wanted.units || wanted.users || wanted.config {
             let inventory = Inventory::read(root)?;
             facts.units = wanted.units.then(|| inventory.enabled().map(plain)).transpose()?;
-            facts.read(wanted, &|path| inventory.text(path, LIMIT))?;
+            facts.read(wanted, &|path| inventory.text(path))?;
         }
         Ok(facts)
     }

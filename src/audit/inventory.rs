@@ -15,6 +15,8 @@ pub(super) const UNITS: &str = "/etc/systemd/system";
 pub const NOBODY: &str = "(no package)";
 /// As large as a part of a record may be.
 const MAX_CARRIED: u64 = 64 << 20;
+/// As large as a file of configuration is read; those of ours have some kB.
+pub const MAX_TEXT: u64 = 4 << 20;
 /// As many names as are compared; each takes some 300 bytes.
 const MAX_NAMES: usize = 4 << 20;
 
@@ -57,7 +59,7 @@ impl Inventory {
         let Some(base) = dpkg::FOLDERS.iter().find(|base| root.node(&format!("{base}/status")).is_some()) else {
             return Ok(root);
         };
-        let status = root.text(&format!("{base}/status"), dpkg::MAX)?.unwrap_or_default();
+        let status = root.text_within(&format!("{base}/status"), dpkg::MAX)?.unwrap_or_default();
         root.packages = dpkg::packages(&status).into_iter().map(|package| (package.name.clone(), package)).collect();
         let folder = RootPath::new(format!("{base}/info"))?;
         let lists: Vec<Node> = root.below(&folder).cloned().collect();
@@ -110,8 +112,13 @@ impl Inventory {
         self.image.read_file(node, limit)
     }
 
-    /// The text of the file at a path; none where there is no file of at most `limit` bytes.
-    pub fn text(&self, path: &str, limit: u64) -> Result<Option<String>> {
+    /// The text of the file at a path; none where there is no file of at most [`MAX_TEXT`] bytes.
+    pub fn text(&self, path: &str) -> Result<Option<String>> {
+        self.text_within(path, MAX_TEXT)
+    }
+
+    /// The same up to `limit` bytes.
+    fn text_within(&self, path: &str, limit: u64) -> Result<Option<String>> {
         match self.node(path) {
             Some(node) if matches!(node.kind, NodeKind::File(size) if size <= limit) => {
                 Ok(Some(String::from_utf8_lossy(&self.bytes(node, limit)?).into_owned()))
@@ -143,7 +150,7 @@ impl Inventory {
 
     /// A part of the record that an image carries of its own making; none where it has no such file.
     pub fn carried(&self, name: &str) -> Result<Option<String>> {
-        self.text(&format!("{}/{name}", record::FOLDER), MAX_CARRIED)
+        self.text_within(&format!("{}/{name}", record::FOLDER), MAX_CARRIED)
     }
 
     /// The package that brought a path.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::arch::Arch;
+use crate::bytes::limited;
 use crate::disk::gpt;
 use crate::error::{Context, Error, Result};
 use crate::guid::Guid;
@@ -253,13 +254,8 @@ fn credential(text: &str) -> Result<Credential> {
     })?;
     let Some(file) = value.strip_prefix('@') else { return Credential::new(name, value) };
     let doing = || format!("reading credential `{name}` from `{file}`");
-    let mut bytes = Vec::new();
     let opened = std::fs::File::open(file).context(doing)?;
-    opened.take(MAX_CREDENTIAL + 1).read_to_end(&mut bytes).context(doing)?;
-    if bytes.len() as u64 > MAX_CREDENTIAL {
-        return Err(Error::user("a credential has at most 1 MiB").context(doing()));
-    }
-    Credential::new(name, bytes)
+    Credential::new(name, limited(opened, MAX_CREDENTIAL).context(doing)?)
 }
 
 /// 128 random bits as hex digits: no text of an image can hold them.

@@ -100,6 +100,9 @@ pub fn run(args: &Args, report: &Report) -> Result<()> {
         return tell_root(lies, &facts, report);
     }
     let file = opened::file(&args.image)?;
+    if file != args.image {
+        report.say(&format!("looking into `{}`", file.display()));
+    }
     if opened::is_squashfs(&file).context(doing)? {
         only.of_root("a squashfs").context(doing)?;
         let facts = Facts::of_image(squashfs::Image::open(&file)?, only.wanted()).context(doing)?;

@@ -1,9 +1,10 @@
 //! The lock as a file: TOML, sorted, replaced as a whole.
 
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::Path;
 
 use super::{Lock, SCHEMA, Section};
+use crate::bytes::limited;
 use crate::error::{Context, Error, Kind, Result};
 use crate::temp::{Temp, beside};
 
@@ -29,8 +30,8 @@ impl Lock {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error).context(doing),
         };
-        let mut text = String::new();
-        file.take(MAX_SIZE).read_to_string(&mut text).context(doing)?;
+        let text = String::from_utf8(limited(file, MAX_SIZE).context(doing)?);
+        let text = text.map_err(|_| Error::new(Kind::Lock, "the file is not UTF-8")).context(doing)?;
         Self::parse(&text).map(Some).context(doing)
     }
 

@@ -1,6 +1,5 @@
 //! Reads a profile and all that it extends, and merges them into one tree.
 
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::merge::Merge;
@@ -8,6 +7,7 @@ use super::mistake::{Mistake, similar};
 use super::node::{Data, Node, Numbers, parse};
 use super::place::{Files, Place, SourceFile};
 use super::template;
+use crate::bytes::limited;
 use crate::error::{Context, Error, Result};
 
 /// The largest file that is read, in bytes.
@@ -166,11 +166,8 @@ fn regular(path: &Path) -> Result<()> {
 
 fn read(path: &Path) -> Result<String> {
     let doing = || format!("reading `{}`", path.display());
-    let mut bytes = Vec::new();
     let file = std::fs::File::open(path).map_err(|error| Error::user(error.to_string())).context(doing)?;
-    file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(|error| Error::user(error.to_string())).context(doing)?;
-    if bytes.len() as u64 > LARGEST {
-        return Err(Error::user("the file is larger than 1 MiB").hint("expected a profile")).context(doing);
-    }
+    let bytes = limited(file, LARGEST).map_err(|error| Error::user(error.message()).hint("expected a profile"));
+    let bytes = bytes.context(doing)?;
     String::from_utf8(bytes).map_err(|_| Error::user("the file is not UTF-8")).context(doing)
 }

@@ -4,10 +4,11 @@
 //! STORE/builds/ab12…     a text, named by the digest of whose it is
 //! ```
 
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::PathBuf;
 
 use super::Store;
+use crate::bytes::limited;
 use crate::digest::Digest;
 use crate::error::{Context, Result};
 use crate::temp::Temp;
@@ -19,9 +20,7 @@ impl Store {
     /// What [`Store::remember`] last wrote of `name`; none where it was nothing, or is too long to be ours.
     pub fn remembered(&self, name: &str) -> Option<String> {
         let file = std::fs::File::open(self.memory(name)).ok()?;
-        let mut text = String::new();
-        let length = file.take(MAX_TEXT + 1).read_to_string(&mut text).ok()?;
-        (length as u64 <= MAX_TEXT).then_some(text)
+        String::from_utf8(limited(file, MAX_TEXT).ok()?).ok()
     }
 
     /// Writes a text in the place of what was remembered of `name`; whole or not at all.

@@ -1,11 +1,11 @@
 //! UEFI firmware for virtual machines, where distributions put it.
 
 use std::fs;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::variables;
 use crate::arch::Arch;
+use crate::bytes::limited;
 use crate::error::{Context, Error, Result};
 
 /// The two flash images of a firmware.
@@ -69,13 +69,7 @@ impl Firmware {
 
 fn read(path: &Path) -> Result<Vec<u8>> {
     let doing = || format!("reading `{}`", path.display());
-    let mut bytes = Vec::new();
-    let opened = fs::File::open(path).context(doing)?;
-    opened.take(variables::MAX + 1).read_to_end(&mut bytes).context(doing)?;
-    match bytes.len() as u64 > variables::MAX {
-        true => Err(Error::system("variables have 64 MiB at most").context(doing())),
-        false => Ok(bytes),
-    }
+    limited(fs::File::open(path).context(doing)?, variables::MAX).context(doing)
 }
 
 #[cfg(test)]
@@ -101,6 +95,6 @@ mod tests {
         assert_eq!(fs::read(&other).unwrap(), b"kept");
         fs::File::create(&other).unwrap().set_len(variables::MAX + 1).unwrap();
         let error = found.write_vars(Path::new(&other), true, Some("http://x/y")).unwrap_err();
-        assert!(error.to_string().contains("64 MiB at most"), "{error}");
+        assert!(error.to_string().contains("larger than 64M"), "{error}");
     }
 }

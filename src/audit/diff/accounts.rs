@@ -10,9 +10,6 @@ use super::{Found, pairs};
 use crate::audit::inventory::Inventory;
 use crate::error::Result;
 
-/// As large as a file is read.
-const MAX: u64 = 4 << 20;
-
 /// Lines by their first field.
 type Lines = BTreeMap<String, String>;
 
@@ -50,7 +47,7 @@ pub fn compare(before: &Inventory, after: &Inventory, found: &mut Found) -> Resu
 }
 
 fn lines(root: &Inventory, path: &str) -> Result<Lines> {
-    let text = root.text(path, MAX)?.unwrap_or_default();
+    let text = root.text(path)?.unwrap_or_default();
     let lines = text.lines().filter_map(|line| line.split_once(':'));
     Ok(lines.map(|(name, rest)| (name.to_owned(), rest.to_owned())).collect())
 }

@@ -9,9 +9,6 @@ use crate::audit::inventory::Inventory;
 use crate::audit::posture::{View, sysctl};
 use crate::path::RootPath;
 
-/// As large as a file is read.
-const MAX: u64 = 4 << 20;
-
 /// Compares two roots; files whose difference is told by their meaning are noted in `found`.
 pub fn compare(a: &Side, b: &Side, found: &mut Found) -> crate::Result<()> {
     let (Some(before), Some(after)) = (a.root(), b.root()) else { return Ok(()) };
@@ -50,7 +47,7 @@ fn modules_loaded(root: &Inventory) -> crate::Result<BTreeMap<String, Told>> {
     files.extend(root.files("/etc/modules-load.d")?);
     let mut out = BTreeMap::new();
     for path in files.values().map(ToString::to_string) {
-        let text = root.text(&path, MAX)?.unwrap_or_default();
+        let text = root.text(&path)?.unwrap_or_default();
         for name in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with(['#', ';'])) {
             out.insert(name.to_owned(), ("loaded".to_owned(), path.clone()));
         }
@@ -137,7 +134,7 @@ fn declared(root: &Inventory) -> crate::Result<BTreeMap<String, Declared>> {
             if !(name.ends_with(".mount") || name.ends_with(".socket")) || !seen.insert(name.clone()) {
                 continue;
             }
-            let text = root.text(&path.to_string(), MAX)?.unwrap_or_default();
+            let text = root.text(&path.to_string())?.unwrap_or_default();
             let value = |key: &str| {
                 let values = text.lines().filter_map(|line| line.strip_prefix(key)?.strip_prefix('='));
                 values.map(str::trim).collect::<Vec<_>>().join(", ")

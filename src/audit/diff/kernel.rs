@@ -8,9 +8,6 @@ use super::{Found, pairs};
 use crate::audit::inventory::Inventory;
 use crate::path::RootPath;
 
-/// As large as a kernel's configuration is read.
-const MAX_CONFIG: u64 = 4 << 20;
-
 /// Compares what both sides know of their kernels.
 pub fn compare(a: &Side, b: &Side, found: &mut Found) -> crate::Result<()> {
     let release = |side: &Side| {
@@ -117,7 +114,7 @@ fn symbols(root: &Inventory) -> crate::Result<(String, BTreeMap<String, String>)
     let Some(path) = configs.next().map(|node| node.path.to_string()) else {
         return Ok((String::new(), BTreeMap::new()));
     };
-    let text = root.text(&path, MAX_CONFIG)?.unwrap_or_default();
+    let text = root.text(&path)?.unwrap_or_default();
     let pairs = text.lines().filter(|line| line.starts_with("CONFIG_")).filter_map(|line| line.split_once('='));
     let symbols = pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
     Ok((path, symbols))

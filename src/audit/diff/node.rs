@@ -9,9 +9,6 @@ use super::{Found, keys, pairs};
 use crate::audit::inventory::Inventory;
 use crate::node::paths;
 
-/// As large as a file of configuration is read.
-const MAX: u64 = 4 << 20;
-
 /// Compares two roots; files whose difference is told by their meaning are noted in `found`.
 pub fn compare(a: &Side, b: &Side, found: &mut Found) -> crate::Result<()> {
     let (Some(before), Some(after)) = (a.root(), b.root()) else { return Ok(()) };
@@ -50,7 +47,7 @@ fn configuration(before: &Inventory, after: &Inventory, found: &mut Found) -> cr
 
 /// The leaves of a file of JSON, TOML or YAML; none where it is none of them.
 fn leaves(root: &Inventory, path: &str) -> crate::Result<Option<Leaves>> {
-    let text = root.text(path, MAX)?;
+    let text = root.text(path)?;
     Ok(text.and_then(|text| Some(Leaves::of(&keys::of(path, &text)?))))
 }
 
@@ -106,7 +103,7 @@ fn named_images(root: &Inventory) -> crate::Result<BTreeMap<String, String>> {
         let short: String = digest.chars().take(12).collect();
         let mut name = short.clone();
         for folder in ["/usr/lib/systemd/system", "/etc/systemd/system"] {
-            let unit = root.text(&format!("{folder}/imagebuild-image-{short}.service"), MAX)?.unwrap_or_default();
+            let unit = root.text(&format!("{folder}/imagebuild-image-{short}.service"))?.unwrap_or_default();
             let said = unit.lines().find_map(|line| line.strip_prefix("Description=Import the container image "));
             name = said.map_or(name, |said| said.replace("%%", "%"));
         }

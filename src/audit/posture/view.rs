@@ -4,15 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::audit::Uki;
-use crate::audit::inventory::Inventory;
+use crate::audit::inventory::{Inventory, MAX_TEXT};
 use crate::error::Result;
 use crate::path::{Followed, Found, RootPath, below};
 use crate::record;
 use crate::squashfs::NodeKind;
 use crate::tree::{Content, Kind as Leaf, Meta, NodeRef, Tree};
-
-/// A configuration is read up to here; ours have some kB.
-const MAX_TEXT: u64 = 4 << 20;
 
 /// A root and what starts it.
 pub struct View<'a> {

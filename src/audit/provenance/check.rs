@@ -1,6 +1,5 @@
 //! Whether a statement is of an image, and of whoever holds a key.
 
-use std::io::Read;
 use std::path::Path;
 
 use serde_json::Value;
@@ -8,6 +7,7 @@ use serde_json::Value;
 use super::dsse::{Envelope, IN_TOTO};
 use super::key::Public;
 use super::{PREDICATE, STATEMENT, subjects};
+use crate::bytes::limited;
 use crate::digest::Digest;
 use crate::error::{Context, Error, Result};
 
@@ -21,8 +21,7 @@ const LIMIT: u64 = 256 << 20;
 /// What is no statement at all.
 pub fn check(file: &Path, key: Option<&Public>, image: &Path) -> Result<Vec<String>> {
     let doing = || format!("reading `{}`", file.display());
-    let mut bytes = Vec::new();
-    std::fs::File::open(file).context(doing)?.take(LIMIT).read_to_end(&mut bytes).context(doing)?;
+    let bytes = limited(std::fs::File::open(file).context(doing)?, LIMIT).context(doing)?;
     let (statement, mut faults) = open(&bytes, key).context(doing)?;
     for (what, expected) in [("_type", STATEMENT), ("predicateType", PREDICATE)] {
         let found = statement[what].as_str().unwrap_or_default();

@@ -7,6 +7,7 @@ use std::path::Path;
 use ed25519_dalek::pkcs8::{DecodePrivateKey as _, DecodePublicKey as _, EncodePublicKey as _};
 use ed25519_dalek::{Signer as _, Verifier as _};
 
+use crate::bytes::limited;
 use crate::digest::Digest;
 use crate::error::{Context, Error, Result};
 
@@ -30,10 +31,8 @@ pub enum Public {
 }
 
 fn read(path: &Path) -> Result<String> {
-    let mut text = String::new();
-    let file = std::fs::File::open(path)?;
-    std::io::Read::read_to_string(&mut std::io::Read::take(file, LIMIT), &mut text)?;
-    Ok(text)
+    let bytes = limited(std::fs::File::open(path)?, LIMIT)?;
+    String::from_utf8(bytes).map_err(|_| Error::user("it is no text").hint("expected a key in PEM"))
 }
 
 impl Private {

@@ -7,7 +7,6 @@
 //! - a signing subkey must have signed the primary key in turn,
 //! - RSA of 2048 bits at least, ECDSA and EdDSA; no DSA.
 
-use std::io::Read;
 use std::path::Path;
 
 use pgp::composed::{Deserializable, SignedPublicKey, SignedPublicSubKey};
@@ -16,6 +15,7 @@ use pgp::packet::{Signature, SignatureType, SignatureVersion, SubpacketData};
 use pgp::ser::Serialize;
 use pgp::types::{Duration, KeyDetails, PublicParams, Tag, VerifyingKey};
 
+use crate::bytes::limited;
 use crate::error::{Context, Error, Result};
 use crate::profile::Keyring;
 
@@ -63,9 +63,7 @@ impl Keys {
     }
 
     fn read(path: &Path) -> Result<Self> {
-        let mut bytes = Vec::new();
-        std::fs::File::open(path)?.take(MAX_KEYRING).read_to_end(&mut bytes)?;
-        Self::parse(&bytes)
+        Self::parse(&limited(std::fs::File::open(path)?, MAX_KEYRING)?)
     }
 
     /// Certificates one after the other, armored or binary.

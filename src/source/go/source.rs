@@ -1,11 +1,11 @@
 //! Debian's source package as a tree on disk, its patches applied (`dpkg-source(1)`, formats 3.0).
 
 use std::fs;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::patch;
 use super::unpack::{Unpacker, below};
+use crate::bytes::limited;
 use crate::digest::Digest;
 use crate::error::{Context, Error, Result};
 use crate::path::RootPath;
@@ -62,24 +62,16 @@ fn apply_series(tree: &Path, patches: &Path) -> Result<()> {
     if !series.exists() {
         return Ok(());
     }
-    let series = String::from_utf8_lossy(&read(&series)?).into_owned();
+    let series = String::from_utf8_lossy(&limited(fs::File::open(&series)?, MAX_PATCH)?).into_owned();
     for line in series.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
         // What follows the name (`-p1` alone is allowed) is quilt's.
         let name = line.split_whitespace().next().unwrap_or_default();
         let path = RootPath::from_member(name.as_bytes())?;
-        let text = read(&below(patches, &path)).context(|| format!("reading patch `{name}`"))?;
+        let doing = || format!("reading patch `{name}`");
+        let text = limited(fs::File::open(below(patches, &path)).context(doing)?, MAX_PATCH).context(doing)?;
         patch::apply(tree, &text).context(|| format!("applying patch `{name}`"))?;
     }
     Ok(())
-}
-
-fn read(path: &Path) -> Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    fs::File::open(path)?.take(MAX_PATCH + 1).read_to_end(&mut bytes)?;
-    match bytes.len() as u64 > MAX_PATCH {
-        true => Err(Error::source("is larger than 64 MiB")),
-        false => Ok(bytes),
-    }
 }
 
 fn extract(name: &str, blob: &Blob, folder: &Path, keep: impl Fn(&RootPath) -> bool) -> Result<()> {
