@@ -7,7 +7,7 @@ use super::patch;
 use super::unpack::{Unpacker, below};
 use crate::bytes::limited;
 use crate::digest::Digest;
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Error, Kind, Result};
 use crate::path::RootPath;
 use crate::source::apt::deb822;
 use crate::source::codec::Codec;
@@ -62,16 +62,23 @@ fn apply_series(tree: &Path, patches: &Path) -> Result<()> {
     if !series.exists() {
         return Ok(());
     }
-    let series = String::from_utf8_lossy(&limited(fs::File::open(&series)?, MAX_PATCH)?).into_owned();
+    let series = String::from_utf8_lossy(&read(&series)?).into_owned();
     for line in series.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
         // What follows the name (`-p1` alone is allowed) is quilt's.
         let name = line.split_whitespace().next().unwrap_or_default();
         let path = RootPath::from_member(name.as_bytes())?;
-        let doing = || format!("reading patch `{name}`");
-        let text = limited(fs::File::open(below(patches, &path)).context(doing)?, MAX_PATCH).context(doing)?;
+        let text = read(&below(patches, &path)).context(|| format!("reading patch `{name}`"))?;
         patch::apply(tree, &text).context(|| format!("applying patch `{name}`"))?;
     }
     Ok(())
+}
+
+/// A file of a source package: that it is too large is the package's fault.
+fn read(path: &Path) -> Result<Vec<u8>> {
+    limited(fs::File::open(path)?, MAX_PATCH).map_err(|error| match error.kind() {
+        Kind::User => Error::source(error.message()),
+        _ => error,
+    })
 }
 
 fn extract(name: &str, blob: &Blob, folder: &Path, keep: impl Fn(&RootPath) -> bool) -> Result<()> {
@@ -229,5 +236,13 @@ mod tests {
         assert!(error(&missing).contains("`x_1.orig.tar` is not at hand"));
         missing.clear();
         assert!(error(&missing).contains("one description"));
+    }
+
+    #[test]
+    fn a_patch_that_is_too_large_is_its_package_s_fault() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        file.as_file().set_len(MAX_PATCH + 1).unwrap();
+        let error = read(file.path()).unwrap_err();
+        assert_eq!((error.kind(), error.message()), (Kind::Source, "it is larger than 64M"));
     }
 }
