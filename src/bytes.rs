@@ -8,7 +8,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Error, Kind, Result};
 use crate::size::Size;
 
 /// A fixed number of bytes, readable at any offset by any number of threads.
@@ -201,12 +201,12 @@ pub fn head<const N: usize>(bytes: &dyn Bytes) -> io::Result<[u8; N]> {
     Ok(head)
 }
 
-/// All that `reader` gives; an error where that is more than `most` bytes.
-pub fn limited(reader: impl Read, most: u64) -> Result<Vec<u8>> {
+/// All that `reader` gives; an error of the kind `fault` where that is more than `most` bytes.
+pub fn limited(reader: impl Read, most: u64, fault: Kind) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     reader.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
     match bytes.len() as u64 > most {
-        true => Err(Error::user(format!("it is larger than {}", Size(most)))),
+        true => Err(Error::new(fault, format!("it is larger than {}", Size(most)))),
         false => Ok(bytes),
     }
 }
@@ -221,8 +221,9 @@ mod tests {
 
     #[test]
     fn what_is_too_long_is_not_cut() {
-        assert_eq!(limited(&b"abc"[..], 3).unwrap(), b"abc");
-        assert_eq!(limited(io::repeat(0), 2048).unwrap_err().message(), "it is larger than 2K");
+        assert_eq!(limited(&b"abc"[..], 3, Kind::User).unwrap(), b"abc");
+        let error = limited(io::repeat(0), 2048, Kind::Source).unwrap_err();
+        assert_eq!((error.kind(), error.message()), (Kind::Source, "it is larger than 2K"));
     }
 
     #[test]

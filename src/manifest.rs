@@ -11,7 +11,7 @@ use crate::assemble::Assembled;
 use crate::bytes::limited;
 use crate::digest::Digest;
 use crate::epoch::Epoch;
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Error, Kind, Result};
 use crate::guid::Guid;
 use crate::lock::Lock;
 use crate::profile::Profile;
@@ -273,7 +273,7 @@ impl Manifest {
     pub fn read(path: &Path) -> Result<Self> {
         let doing = || format!("reading `{}`", path.display());
         let file = std::fs::File::open(path).context(doing)?;
-        Self::parse(&limited(file, LIMIT).context(doing)?).context(doing)
+        Self::parse(&limited(file, LIMIT, Kind::User).context(doing)?).context(doing)
     }
 
     /// Reads one from its JSON.

@@ -118,7 +118,7 @@ impl Inventory {
     }
 
     /// The same up to `limit` bytes.
-    fn text_within(&self, path: &str, limit: u64) -> Result<Option<String>> {
+    pub(super) fn text_within(&self, path: &str, limit: u64) -> Result<Option<String>> {
         match self.node(path) {
             Some(node) if matches!(node.kind, NodeKind::File(size) if size <= limit) => {
                 Ok(Some(String::from_utf8_lossy(&self.bytes(node, limit)?).into_owned()))

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::arch::Arch;
 use crate::bytes::limited;
 use crate::disk::gpt;
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Error, Kind, Result};
 use crate::guid::Guid;
 use crate::manifest::Manifest;
 use crate::output;
@@ -255,7 +255,7 @@ fn credential(text: &str) -> Result<Credential> {
     let Some(file) = value.strip_prefix('@') else { return Credential::new(name, value) };
     let doing = || format!("reading credential `{name}` from `{file}`");
     let opened = std::fs::File::open(file).context(doing)?;
-    Credential::new(name, limited(opened, MAX_CREDENTIAL).context(doing)?)
+    Credential::new(name, limited(opened, MAX_CREDENTIAL, Kind::User).context(doing)?)
 }
 
 /// 128 random bits as hex digits: no text of an image can hold them.

@@ -34,9 +34,7 @@ pub trait Sink: Write {
 
     /// Tells that the next `length` bytes come, next to none of them in long runs of zeros: room for them can be
     /// made at once. A hint: where none can be made, what is written later tells why.
-    fn reserve(&mut self, _length: u64) -> io::Result<()> {
-        Ok(())
-    }
+    fn reserve(&mut self, _length: u64) {}
 
     /// A file that any thread may write to; [`Sink::written`] or [`Sink::unseen`] must be told of all of that, front
     /// to back.
@@ -100,7 +98,7 @@ impl Disk {
         let target = sink.target()?;
         let (disk, spare) = (self.clone(), Spare::default());
         let (used, direct) = (spare.clone(), target.is_some());
-        // A buffer that stays with its thread stays in its cache.
+        // Where nobody else looks into a buffer, the next piece finds it free at once, and still in the cache.
         let seen = target.as_ref().is_none_or(|target| target.seen);
         let threads = jobs.saturating_mul(WAITING).min(THREADS);
         let mut queue = Queue::new(threads, Opened::default, move |opened, at: u64| {
@@ -109,27 +107,26 @@ impl Disk {
             if let Some(target) = &target {
                 write_filled(&*target.file, &buffer, target.at + at)?;
             }
-            let length = buffer.len() as u64;
-            if !seen {
-                spare.give(std::mem::take(&mut buffer));
+            if seen {
+                return Ok(Some(buffer));
             }
-            Ok::<_, Error>((buffer, length))
+            spare.give(buffer);
+            Ok::<_, Error>(None)
         });
         let mut position = 0;
         // What is in flight: the places of the pieces whose bytes are still to come.
         let mut places = VecDeque::new();
-        let mut put = |places: &mut VecDeque<u64>, piece: Result<(Vec<u8>, u64)>| {
-            let ((buffer, length), at) = (piece?, places.pop_front().unwrap_or(position));
+        let mut put = |places: &mut VecDeque<u64>, piece: Result<Option<Vec<u8>>>| {
+            let (piece, at) = (piece?, places.pop_front().unwrap_or(position));
+            let length = (self.len() - at).min(PIECE);
             sink.skip(at - position)?;
-            match (direct, seen) {
-                (false, _) => sink.write_all(&buffer)?,
-                (true, true) => sink.written(&buffer)?,
-                (true, false) => sink.unseen(length)?,
+            match &piece {
+                None => sink.unseen(length)?,
+                Some(buffer) if direct => sink.written(buffer)?,
+                Some(buffer) => sink.write_all(buffer)?,
             }
             position = at + length;
-            if seen {
-                used.give(buffer);
-            }
+            piece.into_iter().for_each(|buffer| used.give(buffer));
             Ok::<_, Error>(())
         };
         for (number, _) in self.touched(PIECE, 1) {

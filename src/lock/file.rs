@@ -30,7 +30,7 @@ impl Lock {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error).context(doing),
         };
-        let text = String::from_utf8(limited(file, MAX_SIZE).context(doing)?);
+        let text = String::from_utf8(limited(file, MAX_SIZE, Kind::Lock).context(doing)?);
         let text = text.map_err(|_| Error::new(Kind::Lock, "the file is not UTF-8")).context(doing)?;
         Self::parse(&text).map(Some).context(doing)
     }

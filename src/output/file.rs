@@ -99,14 +99,10 @@ impl Sink for FileSink<'_> {
         Ok(())
     }
 
-    fn reserve(&mut self, length: u64) -> io::Result<()> {
-        self.settle()?;
-        if length > 0 {
-            // One run of blocks for all of them, where the file system would else look for some at each write. Not
-            // all file systems can, and whether the disk is full shows when it is written.
-            let _ = fallocate(&self.file.file, FallocateFlags::empty(), self.position, length);
-        }
-        Ok(())
+    fn reserve(&mut self, length: u64) {
+        // One run of blocks for all of them, where the file system would else look for some at each write. Not
+        // all file systems can, and whether the disk is full shows when it is written.
+        let _ = fallocate(&self.file.file, FallocateFlags::empty(), self.position, length);
     }
 
     fn target(&mut self) -> io::Result<Option<Direct>> {

@@ -8,7 +8,7 @@ use super::node::{Data, Node, Numbers, parse};
 use super::place::{Files, Place, SourceFile};
 use super::template;
 use crate::bytes::limited;
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Error, Kind, Result};
 
 /// The largest file that is read, in bytes.
 const LARGEST: u64 = 1 << 20;
@@ -167,7 +167,8 @@ fn regular(path: &Path) -> Result<()> {
 fn read(path: &Path) -> Result<String> {
     let doing = || format!("reading `{}`", path.display());
     let file = std::fs::File::open(path).map_err(|error| Error::user(error.to_string())).context(doing)?;
-    let bytes = limited(file, LARGEST).map_err(|error| Error::user(error.message()).hint("expected a profile"));
+    let bytes =
+        limited(file, LARGEST, Kind::User).map_err(|error| Error::user(error.message()).hint("expected a profile"));
     let bytes = bytes.context(doing)?;
     String::from_utf8(bytes).map_err(|_| Error::user("the file is not UTF-8")).context(doing)
 }

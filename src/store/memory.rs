@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use super::Store;
 use crate::bytes::limited;
 use crate::digest::Digest;
-use crate::error::{Context, Result};
+use crate::error::{Context, Kind, Result};
 use crate::temp::Temp;
 
 /// A longer text is not read: those of images with thousands of packages have some MB.
@@ -20,7 +20,7 @@ impl Store {
     /// What [`Store::remember`] last wrote of `name`; none where it was nothing, or is too long to be ours.
     pub fn remembered(&self, name: &str) -> Option<String> {
         let file = std::fs::File::open(self.memory(name)).ok()?;
-        String::from_utf8(limited(file, MAX_TEXT).ok()?).ok()
+        String::from_utf8(limited(file, MAX_TEXT, Kind::System).ok()?).ok()
     }
 
     /// Writes a text in the place of what was remembered of `name`; whole or not at all.

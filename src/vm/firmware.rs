@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::variables;
 use crate::arch::Arch;
 use crate::bytes::limited;
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Error, Kind, Result};
 
 /// The two flash images of a firmware.
 #[derive(Debug, Clone)]
@@ -69,7 +69,7 @@ impl Firmware {
 
 fn read(path: &Path) -> Result<Vec<u8>> {
     let doing = || format!("reading `{}`", path.display());
-    limited(fs::File::open(path).context(doing)?, variables::MAX).context(doing)
+    limited(fs::File::open(path).context(doing)?, variables::MAX, Kind::System).context(doing)
 }
 
 #[cfg(test)]

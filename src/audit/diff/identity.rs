@@ -7,6 +7,9 @@ use super::side::Side;
 use super::{Found, pairs};
 use crate::lock::Release;
 
+/// As large as an os-release is read.
+const MAX: u64 = 1 << 20;
+
 /// Compares names, versions, moments, digests; then releases of archives and waivers.
 pub fn compare(a: &Side, b: &Side, found: &mut Found) -> crate::Result<()> {
     named(a, b, found)?;
@@ -19,7 +22,7 @@ pub fn compare(a: &Side, b: &Side, found: &mut Found) -> crate::Result<()> {
 fn named(a: &Side, b: &Side, found: &mut Found) -> crate::Result<()> {
     if let (Some(before), Some(after)) = (a.root(), b.root()) {
         let read = |root: &crate::audit::inventory::Inventory| -> crate::Result<BTreeMap<String, String>> {
-            let text = root.text("/usr/lib/os-release")?.unwrap_or_default();
+            let text = root.text_within("/usr/lib/os-release", MAX)?.unwrap_or_default();
             let pairs = text.lines().filter_map(|line| line.split_once('='));
             Ok(pairs.map(|(key, value)| (key.to_owned(), value.trim_matches('"').to_owned())).collect())
         };

@@ -9,7 +9,7 @@ use super::key::Public;
 use super::{PREDICATE, STATEMENT, subjects};
 use crate::bytes::limited;
 use crate::digest::Digest;
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Error, Kind, Result};
 
 /// No statement is larger: one of 10,000 inputs has some 5 MB.
 const LIMIT: u64 = 256 << 20;
@@ -21,7 +21,7 @@ const LIMIT: u64 = 256 << 20;
 /// What is no statement at all.
 pub fn check(file: &Path, key: Option<&Public>, image: &Path) -> Result<Vec<String>> {
     let doing = || format!("reading `{}`", file.display());
-    let bytes = limited(std::fs::File::open(file).context(doing)?, LIMIT).context(doing)?;
+    let bytes = limited(std::fs::File::open(file).context(doing)?, LIMIT, Kind::User).context(doing)?;
     let (statement, mut faults) = open(&bytes, key).context(doing)?;
     for (what, expected) in [("_type", STATEMENT), ("predicateType", PREDICATE)] {
         let found = statement[what].as_str().unwrap_or_default();

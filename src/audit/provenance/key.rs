@@ -9,7 +9,7 @@ use ed25519_dalek::{Signer as _, Verifier as _};
 
 use crate::bytes::limited;
 use crate::digest::Digest;
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Error, Kind, Result};
 
 /// A key in PEM has some hundred bytes.
 const LIMIT: u64 = 1 << 16;
@@ -31,7 +31,7 @@ pub enum Public {
 }
 
 fn read(path: &Path) -> Result<String> {
-    let bytes = limited(std::fs::File::open(path)?, LIMIT)?;
+    let bytes = limited(std::fs::File::open(path)?, LIMIT, Kind::User)?;
     String::from_utf8(bytes).map_err(|_| Error::user("it is no text").hint("expected a key in PEM"))
 }
 

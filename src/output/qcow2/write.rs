@@ -74,7 +74,7 @@ impl Format for Qcow2 {
         let plan = self.plan(disk, clusters)?;
         self.tables(disk, &plan, sink)?;
         if cluster <= DENSE {
-            sink.reserve(plan.plain * cluster)?;
+            sink.reserve(plan.plain * cluster);
         }
         self.plain(disk, &plan)?.emit(how.jobs, sink)?;
         if let Some(spool) = spool {

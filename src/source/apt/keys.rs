@@ -16,7 +16,7 @@ use pgp::ser::Serialize;
 use pgp::types::{Duration, KeyDetails, PublicParams, Tag, VerifyingKey};
 
 use crate::bytes::limited;
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Error, Kind, Result};
 use crate::profile::Keyring;
 
 /// The largest key file that is read.
@@ -63,7 +63,7 @@ impl Keys {
     }
 
     fn read(path: &Path) -> Result<Self> {
-        Self::parse(&limited(std::fs::File::open(path)?, MAX_KEYRING)?)
+        Self::parse(&limited(std::fs::File::open(path)?, MAX_KEYRING, Kind::User)?)
     }
 
     /// Certificates one after the other, armored or binary.

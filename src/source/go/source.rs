@@ -75,10 +75,7 @@ fn apply_series(tree: &Path, patches: &Path) -> Result<()> {
 
 /// A file of a source package: that it is too large is the package's fault.
 fn read(path: &Path) -> Result<Vec<u8>> {
-    limited(fs::File::open(path)?, MAX_PATCH).map_err(|error| match error.kind() {
-        Kind::User => Error::source(error.message()),
-        _ => error,
-    })
+    limited(fs::File::open(path)?, MAX_PATCH, Kind::Source)
 }
 
 fn extract(name: &str, blob: &Blob, folder: &Path, keep: impl Fn(&RootPath) -> bool) -> Result<()> {
